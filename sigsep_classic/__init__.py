@@ -1,0 +1,65 @@
+"""Classical (non-neural) audio source separation: one contract for every method, on CPU and CUDA.
+
+>>> import sigsep_classic as ssc
+>>> mix = ssc.synthesize("song", seconds=3.0)
+>>> sep = ssc.separate(mix.mixture, mix.sample_rate, method="hpss")
+>>> list(sep)
+['harmonic', 'percussive']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sigsep_classic._version import __version__
+
+_NAMES = {
+    "separate": "api",
+    "Separation": "separation",
+    "STFT": "frontends",
+    "Waveform": "frontends",
+    "METHODS": "factorizers",
+    "NMF": "factorizers.lowrank.nmf",
+    "HPSS": "factorizers.harmonic.hpss",
+    "REPET": "factorizers.repetition.repet",
+    "REPETSIM": "factorizers.repetition.repet_sim",
+    "AdaptiveREPET": "factorizers.repetition.repet_adaptive",
+    "synthesize": "datasets.synthetic",
+    "load": "audio",
+    "save": "audio",
+    "SigsepError": "errors",
+}
+_MODULES = ("audio", "datasets", "errors", "factorizers", "frontends", "grouping", "masking", "metrics", "oracle")
+
+__all__ = ["__version__", *_NAMES, *_MODULES]
+
+if TYPE_CHECKING:
+    from sigsep_classic import audio, datasets, errors, factorizers, frontends, grouping, masking, metrics, oracle
+    from sigsep_classic.api import separate
+    from sigsep_classic.audio import load, save
+    from sigsep_classic.datasets.synthetic import synthesize
+    from sigsep_classic.errors import SigsepError
+    from sigsep_classic.factorizers import METHODS
+    from sigsep_classic.factorizers.harmonic.hpss import HPSS
+    from sigsep_classic.factorizers.lowrank.nmf import NMF
+    from sigsep_classic.factorizers.repetition.repet import REPET
+    from sigsep_classic.factorizers.repetition.repet_adaptive import AdaptiveREPET
+    from sigsep_classic.factorizers.repetition.repet_sim import REPETSIM
+    from sigsep_classic.frontends import STFT, Waveform
+    from sigsep_classic.separation import Separation
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        value = getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

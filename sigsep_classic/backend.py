@@ -1,0 +1,160 @@
+"""Where arrays live and how many threads work on them: the one place that tries to import CuPy.
+
+Below the public edge the array decides: code says ``xp = namespace(X)`` and is written once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sigsep_classic.errors import DeviceError, ParameterError
+from sigsep_classic.typing import Array
+
+logger = logging.getLogger("sigsep_classic")
+
+INSTALL_CUPY = 'pip install "sigsep-classic[cuda12]" (or [cuda13], by your driver)'
+
+_emulator: Any = None
+
+
+def _is_cupy(x: Array) -> bool:
+    return type(x).__module__.partition(".")[0] == "cupy"
+
+
+def namespace(x: Array) -> ModuleType:
+    """Return the array module, NumPy or CuPy, that ``x`` belongs to."""
+    return sys.modules["cupy"] if _is_cupy(x) else np
+
+
+def fft_namespace(x: Array) -> ModuleType:
+    """Return ``scipy.fft`` or ``cupyx.scipy.fft``, whichever works on ``x``."""
+    if _is_cupy(x):
+        import cupyx.scipy.fft as cupy_fft
+
+        return cupy_fft
+    import scipy.fft
+
+    return scipy.fft
+
+
+def is_cuda(x: Array) -> bool:
+    """Say whether kernels for ``x`` take their CUDA twin."""
+    return _emulator is not None or _is_cupy(x)
+
+
+@contextmanager
+def emulated_cuda(emulator: Any) -> Iterator[None]:
+    """Make dispatch take the CUDA twins on NumPy arrays; the hook of the test suite.
+
+    Parameters
+    ----------
+    emulator : object
+        Has ``module(op, source, options)`` and is used in place of CuPy's compiler; see
+        ``sigsep_classic.kernels.cuda``.
+    """
+    global _emulator
+    before, _emulator = _emulator, emulator
+    try:
+        yield
+    finally:
+        _emulator = before
+
+
+def emulator() -> Any:
+    """Return the emulator of `emulated_cuda` in force, or None."""
+    return _emulator
+
+
+@lru_cache(maxsize=1)
+def cuda_status() -> tuple[bool, str]:
+    """Say whether a CUDA device can be used, and in one line what was found or why not."""
+    try:
+        import cupy
+    except Exception as error:
+        return False, f"CuPy does not import ({type(error).__name__}); {INSTALL_CUPY}"
+    if not cupy.cuda.is_available():
+        return False, f"CuPy {cupy.__version__} is installed, but no usable NVIDIA driver or GPU was found"
+    properties = cupy.cuda.runtime.getDeviceProperties(0)
+    name = properties["name"].decode()
+    return True, f"{name}, CuPy {cupy.__version__}"
+
+
+def resolve_device(device: str | None) -> str:
+    """Return ``"cpu"``, ``"cuda"`` or ``"cuda:N"`` for what the user asked.
+
+    Parameters
+    ----------
+    device : str or None
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, or None to read the environment variable
+        ``SIGSEP_DEVICE`` and else take ``"auto"``.
+
+    Raises
+    ------
+    DeviceError
+        A GPU was asked for by name and none can be used.
+    ParameterError
+        The name is not one of the above.
+    """
+    device = device or os.environ.get("SIGSEP_DEVICE") or "auto"
+    if device == "cpu":
+        return "cpu"
+    kind, _, index = device.partition(":")
+    if device != "auto" and (kind != "cuda" or (":" in device and not index.isdigit())):
+        raise ParameterError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N")
+    available, reason = cuda_status()
+    if device == "auto":
+        logger.info("device auto: %s (%s)", "cuda" if available else "cpu", reason)
+        return "cuda" if available else "cpu"
+    if not available:
+        raise DeviceError(f"device {device!r} asked for, but {reason}; use device='cpu' to go on without")
+    if index:
+        import cupy
+
+        count = cupy.cuda.runtime.getDeviceCount()
+        if int(index) >= count:
+            raise DeviceError(f"device {device!r} asked for, but there are {count} GPUs, counted from 0")
+    return device
+
+
+def to_device(x: Array, device: str) -> Array:
+    """Return ``x`` on ``device`` (a name `resolve_device` gave); no copy where it is there already."""
+    if device == "cpu":
+        return to_host(x)
+    import cupy
+
+    with cupy.cuda.Device(int(device.partition(":")[2] or 0)):
+        return cupy.asarray(x)
+
+
+def to_host(x: Array) -> np.ndarray:
+    """Return ``x`` as a NumPy array; no copy where it is one already."""
+    return sys.modules["cupy"].asnumpy(x) if _is_cupy(x) else np.asarray(x)
+
+
+def synchronize(x: Array) -> None:
+    """Wait until everything that computes ``x`` is done (for timing)."""
+    if _is_cupy(x):
+        namespace(x).cuda.get_current_stream().synchronize()
+
+
+def n_threads() -> int:
+    """Return how many threads kernels and FFTs use.
+
+    ``SIGSEP_NUM_THREADS``, then ``OMP_NUM_THREADS``, then the processors this process may run on.
+    """
+    for name in ("SIGSEP_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

@@ -1,0 +1,70 @@
+"""The methods. `METHODS` maps their names to their classes, imported when first asked for."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from sigsep_classic.errors import ParameterError
+
+_BUILT_IN = {
+    "nmf": "sigsep_classic.factorizers.lowrank.nmf:NMF",
+    "hpss": "sigsep_classic.factorizers.harmonic.hpss:HPSS",
+    "repet": "sigsep_classic.factorizers.repetition.repet:REPET",
+    "repet_adaptive": "sigsep_classic.factorizers.repetition.repet_adaptive:AdaptiveREPET",
+    "repet_sim": "sigsep_classic.factorizers.repetition.repet_sim:REPETSIM",
+}
+ENTRY_POINTS = "sigsep_classic.methods"
+
+
+class Registry(Mapping[str, Any]):
+    """Method names to classes; those of other packages come through entry points of `ENTRY_POINTS`."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = dict(places)
+        self._found: dict[str, Any] = {}
+
+    def _external(self) -> dict[str, Any]:
+        from importlib.metadata import entry_points
+
+        return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            if name in self._places:
+                module, _, attribute = self._places[name].partition(":")
+                self._found[name] = getattr(import_module(module), attribute)
+            else:
+                external = self._external()
+                if name not in external:
+                    raise KeyError(name)
+                self._found[name] = external[name].load()
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._places
+        yield from sorted(set(self._external()) - set(self._places))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def find(self, name: str) -> Any:
+        """Return the class of method ``name``, or say which names there are.
+
+        Raises
+        ------
+        ParameterError
+            There is no such method.
+        """
+        key = name.lower().replace("-", "_")
+        try:
+            return self[key]
+        except KeyError:
+            near = difflib.get_close_matches(key, list(self), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"methods: {', '.join(self)}"
+            raise ParameterError(f"method {name!r} is unknown; {hint}") from None
+
+
+METHODS = Registry(_BUILT_IN)

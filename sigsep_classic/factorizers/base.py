@@ -1,0 +1,168 @@
+"""The contract of a method: hyper-parameters in a frozen dataclass, `fit` that returns a model."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from sigsep_classic.backend import namespace
+from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.factorizers.models import Model
+from sigsep_classic.typing import Array, FrontEnd
+
+M = TypeVar("M", bound=Any)
+Callback = Callable[[int, Any], bool | None]
+
+
+class Factorizer(Protocol):
+    """What every method is: a reusable set of hyper-parameters without fitted state.
+
+    A method that speaks of seconds or Hz has a field ``grid`` (`sigsep_classic.typing.Grid` or None), which the
+    pipeline fills in; one that wants a certain transform has ``default_frontend(sample_rate)``.
+    """
+
+    name: ClassVar[str]
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> Model:
+        """Return what the method finds in X (channels, freq, frames)."""
+
+
+def spectrogram(X: Array, *, power: float = 1.0) -> Array:
+    """Return ``|X|**power`` of complex or real coefficients, checked to be (channels, freq, frames).
+
+    Raises
+    ------
+    ShapeError
+        ``X`` has not three axes or one of them is empty.
+    """
+    if X.ndim != 3 or 0 in X.shape:
+        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+    V = magnitude(X)
+    return V if power == 1 else V**power
+
+
+def magnitude(X: Array) -> Array:
+    """Return |X| in the order X has in memory."""
+    return namespace(X).abs(X)
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise `ParameterError` unless ``low <= value <= high``."""
+    if not low <= value <= high:
+        bound = f"at least {low}" if high == math.inf else f"in {low} … {high}"
+        raise ParameterError(f"{name} is {value}; it must be {bound}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Iterative(ABC, Generic[M]):
+    """A method that improves a model step by step; subclasses say `init`, `step` and `loss`.
+
+    Parameters
+    ----------
+    n_iter : int
+        Largest number of iterations.
+    tol : float
+        Stop when the loss falls by less than this share of itself between two checks; 0 never stops early.
+    """
+
+    n_iter: int = 100
+    tol: float = 1e-4
+
+    name: ClassVar[str]
+    check_every: ClassVar[int] = 10
+
+    @abstractmethod
+    def init(self, X: Array) -> M:
+        """Return the starting point; random numbers are drawn on the host from the seed."""
+
+    @abstractmethod
+    def step(self, X: Array, model: M) -> M:
+        """Return the model after one update of every parameter; may reuse the buffers of ``model``."""
+
+    @abstractmethod
+    def loss(self, X: Array, model: M) -> float:
+        """Return the value that `step` must not increase."""
+
+    def prepare(self, X: Array) -> Array:
+        """Return what `init`, `step` and `loss` work on (a spectrogram, whitened data …); default X."""
+        return X
+
+    def finish(self, model: M) -> M:
+        """Return the model as users see it; default unchanged."""
+        return model
+
+    def copy(self, model: M) -> M:
+        """Return a model that shares no array with ``model``."""
+        arrays = {k: v.copy() for k, v in vars(model).items() if hasattr(v, "flags")}
+        return replace(model, **arrays)
+
+    def iterate(self, X: Array, *, start: M | None = None) -> Iterator[M]:
+        """Yield the model after 0, 1, 2 … ``n_iter`` steps, each a copy of its own."""
+        data = self.prepare(X)
+        model = self.init(data) if start is None else self.copy(start)
+        yield self.copy(model)
+        for _ in range(self.n_iter):
+            model = self.step(data, model)
+            yield self.copy(model)
+
+    def fit(self, X: Array, *, start: M | None = None, callback: Callback | None = None) -> M:
+        """Return the model after ``n_iter`` steps, or fewer once the loss settles.
+
+        Parameters
+        ----------
+        X : array (channels, freq, frames)
+            Complex coefficients, or a non-negative spectrogram.
+        start : model, optional
+            Begin here in place of `init` (a warm start); not written to.
+        callback : callable, optional
+            Called as ``callback(i, model)`` after each step; returning True stops.
+
+        Returns
+        -------
+        model
+            With ``losses`` as (iteration, loss) pairs, checked every ten iterations.
+
+        Raises
+        ------
+        NumericalError
+            The loss is not finite.
+        """
+        data = self.prepare(X)
+        model = self.init(data) if start is None else self.copy(start)
+        losses = [(0, self._checked_loss(data, model, 0))] if self.tol > 0 else []
+        for i in range(1, self.n_iter + 1):
+            model = self.step(data, model)
+            stop = callback is not None and callback(i, model)
+            last = i == self.n_iter or stop
+            if last or (self.tol > 0 and i % self.check_every == 0):
+                losses.append((i, self._checked_loss(data, model, i)))
+                if stop or self._settled(losses):
+                    break
+        return self.finish(replace(model, losses=tuple(losses)))
+
+    def _settled(self, losses: list[tuple[int, float]]) -> bool:
+        if self.tol <= 0 or len(losses) < 2:
+            return False
+        before, now = losses[-2][1], losses[-1][1]
+        return before - now < self.tol * abs(now)
+
+    def _checked_loss(self, X: Array, model: M, i: int) -> float:
+        loss = float(self.loss(X, model))
+        if not math.isfinite(loss):
+            raise NumericalError(f"{type(self).__name__}: the loss is {loss} after {i} iterations")
+        return loss
+
+
+class HasFrontEnd(Protocol):
+    """A method that wants a certain front-end unless the user names one."""
+
+    def default_frontend(self, sample_rate: float) -> FrontEnd:
+        """Return the front-end to use at ``sample_rate`` Hz."""
+
+
+def nearest_power_of_two(value: float) -> int:
+    """Return the power of two nearest to ``value`` on a logarithmic scale, at least 16."""
+    return max(16, 2 ** round(math.log2(max(value, 1))))

@@ -1,0 +1,1 @@
+"""Methods that tell sustained from struck sounds."""

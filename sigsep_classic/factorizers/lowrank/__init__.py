@@ -1,0 +1,1 @@
+"""Methods that explain a spectrogram by few templates."""

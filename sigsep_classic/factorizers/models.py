@@ -1,0 +1,160 @@
+"""What a factorizer found in one mixture: the few kinds of model all methods share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from sigsep_classic.backend import namespace
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.typing import Array
+
+Groups = Mapping[str, Sequence[int]]
+"""Stem names with the indices of the components each is the sum of."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """Parameters found in one mixture, and what they say about its parts.
+
+    Attributes
+    ----------
+    n_components : int
+        How many parts the model has before grouping.
+    names : tuple of str
+        Their names; the stems, where nothing is grouped.
+    power : float
+        Real models: the exponent on magnitudes of the domain `reconstruct` answers in (1 magnitude, 2 power).
+    losses : tuple of (int, float)
+        Iteration number and loss, where the method has one.
+    """
+
+    @property
+    def n_components(self) -> int: ...
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def power(self) -> float: ...
+    @property
+    def losses(self) -> tuple[tuple[int, float], ...]: ...
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return (groups, channels, freq, frames): complex estimates, or spectrograms that want a mask."""
+
+
+def check_groups(groups: Groups | None, names: Sequence[str]) -> dict[str, list[int]]:
+    """Return groups as lists of valid indices; without any, one group a component.
+
+    Raises
+    ------
+    ParameterError
+        An index is out of range or in two groups, or there is no group.
+    """
+    if groups is None:
+        return {name: [k] for k, name in enumerate(names)}
+    result = {str(name): [int(k) for k in members] for name, members in groups.items()}
+    flat = [k for members in result.values() for k in members]
+    if not result:
+        raise ParameterError("groups is empty; give at least one name with component indices")
+    for k in flat:
+        if not 0 <= k < len(names):
+            raise ParameterError(f"groups names component {k}; the model has 0 … {len(names) - 1}")
+        if flat.count(k) > 1:
+            raise ParameterError(f"groups has component {k} twice; a component belongs to one stem")
+    return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskModel:
+    """A partition of the spectrogram: gains per stem that sum to one, kept for all stems but the last.
+
+    Parameters
+    ----------
+    masks : array (stems - 1, channels or 1, freq, frames)
+        Gains in [0, 1]; what they leave of one is the last stem's.
+    magnitude : array (channels, freq, frames)
+        Magnitude spectrogram of the mixture.
+    names : tuple of str
+        Stem names, one more than there are masks.
+    extra : dict
+        What else the method found (a period, similar frames, medians), by name.
+    """
+
+    masks: Array
+    magnitude: Array
+    names: tuple[str, ...]
+    extra: dict[str, Array] = field(default_factory=dict)
+    power: float = 1.0
+    losses: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def n_components(self) -> int:
+        """Number of stems."""
+        return len(self.names)
+
+    def gains(self, groups: Groups | None = None) -> Array:
+        """Return the gains of each group, (groups, channels or 1, freq, frames)."""
+        xp = namespace(self.masks)
+        wanted = check_groups(groups, self.names)
+        rest = 1 - self.masks.sum(axis=0)
+        stems = [*self.masks, rest]
+        return xp.stack([sum((stems[k] for k in members[1:]), stems[members[0]]) for members in wanted.values()])
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return the magnitude each group is given, (groups, channels, freq, frames)."""
+        return self.gains(groups) * self.magnitude
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRankModel:
+    """V ≈ W H: templates times activations, one spectrogram for all channels.
+
+    Parameters
+    ----------
+    W : array (freq, components)
+        Non-negative templates.
+    H : array (components, frames)
+        Non-negative activations.
+    power : float
+        V is magnitude to this power.
+    losses : tuple of (int, float)
+        Iteration number and divergence.
+    """
+
+    W: Array
+    H: Array
+    power: float = 1.0
+    losses: tuple[tuple[int, float], ...] = ()
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return int(self.W.shape[1])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``component1 …``."""
+        return tuple(f"component{k + 1}" for k in range(self.n_components))
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return ``sum of W_k H_k`` over each group, (groups, 1, freq, frames), in the domain of V."""
+        xp = namespace(self.W)
+        wanted = check_groups(groups, self.names)
+        return xp.stack([(self.W[:, members] @ self.H[members])[None] for members in wanted.values()])
+
+    def normalized(self) -> Self:
+        """Return the same model with templates that sum to one, their scale moved to the activations."""
+        xp = namespace(self.W)
+        sums = self.W.sum(axis=0)
+        sums = xp.where(sums > 0, sums, 1)
+        return replace(self, W=self.W / sums, H=self.H * sums[:, None])
+
+    def sorted(self) -> Self:
+        """Return the same model with components in falling order of energy."""
+        xp = namespace(self.W)
+        energy = self.W.sum(axis=0) * self.H.sum(axis=1)
+        order = np.argsort(-energy if xp is np else -xp.asnumpy(energy), kind="stable")
+        return replace(self, W=self.W[:, order], H=self.H[order])

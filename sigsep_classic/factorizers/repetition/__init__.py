@@ -1,0 +1,1 @@
+"""Methods that tell what repeats from what does not."""

@@ -1,0 +1,41 @@
+"""Shared by the REPET family: from what repeats to the gains of background and foreground."""
+
+from __future__ import annotations
+
+from sigsep_classic.backend import namespace
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.models import MaskModel
+from sigsep_classic.frontends import STFT
+from sigsep_classic.typing import Array, Grid
+
+NAMES = ("background", "foreground")
+
+
+def repet_frontend(sample_rate: float) -> STFT:
+    """Return a window of 40 ms rounded up to a power of two, half of it as hop, as the REPET papers have it."""
+    n_fft = 16
+    while n_fft < 0.04 * sample_rate:
+        n_fft *= 2
+    return STFT(n_fft=n_fft, hop=n_fft // 2, window="hamming")
+
+
+def needed_grid(grid: Grid | None, method: str) -> Grid:
+    """Return ``grid``, or say that the method can't turn seconds into frames without it."""
+    if grid is None:
+        raise ParameterError(
+            f"{method} has times in seconds; give grid=frontend.grid(sample_rate), or call separate()"
+        )
+    return grid
+
+
+def background_model(V: Array, repeating: Array, grid: Grid, cutoff: float, **extra: Array) -> MaskModel:
+    """Return the gains ``min(V, repeating) / V``; all of the mixture up to ``cutoff`` Hz is background.
+
+    Bin 0 always belongs to the background. Where V is 0 the gain is 1, so that silence is background too.
+    """
+    xp = namespace(V)
+    gain = xp.where(V > 0, xp.minimum(V, repeating) / xp.where(V > 0, V, 1), 1)
+    gain = gain.astype(V.dtype, copy=False)
+    low = 1 + (int(cutoff / grid.bin_hz) if grid.bin_hz > 0 else -1)
+    gain[:, :low] = 1
+    return MaskModel(masks=gain[None], magnitude=V, names=NAMES, extra=extra)

@@ -1,0 +1,95 @@
+"""REPET: the accompaniment is what repeats at one period (Rafii & Pardo 2013)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.factorizers.models import MaskModel
+from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.beat_spectrum import beat_spectrum
+from sigsep_classic.kernels.median_of_frames import median_of_frames
+from sigsep_classic.typing import Array, Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class REPET:
+    """Background that repeats with one period, and the foreground over it.
+
+    The period p is the lag with the strongest beat spectrum. The repeating model at phase ``t mod p`` is the
+    median of V over all frames of that phase, and the background gain is ``min(V, model) / V``.
+
+    Parameters
+    ----------
+    min_period, max_period : float
+        Range of the period in seconds; at most a third of the signal is used, so that three repetitions are seen.
+    period : float or None
+        The period in seconds, if known; overrides the search.
+    cutoff : float
+        Everything at or below this frequency in Hz is background (a voice has nothing there); 0 to switch off.
+    grid : Grid or None
+        Frames per second and bin distance of X; `separate` fills it in.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is out of range, or ``grid`` is missing in `fit`.
+
+    References
+    ----------
+    Z. Rafii and B. Pardo, "REpeating Pattern Extraction Technique (REPET): a simple method for music/voice
+    separation", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013, sections II.A-II.C.
+
+    Notes
+    -----
+    The period is the lag at the maximum itself. A widely used public implementation takes one frame more,
+    which smears the model a little further at each repetition. The beat spectrum is that of the mean over
+    channels, the medians are per channel. Memory is that of a few spectrograms; the whole signal is needed.
+    """
+
+    min_period: float = 0.8
+    max_period: float = 8.0
+    period: float | None = None
+    cutoff: float = 100.0
+    grid: Grid | None = None
+
+    name: ClassVar[str] = "repet"
+
+    def __post_init__(self) -> None:
+        check_range("min_period", self.min_period, 0)
+        check_range("max_period", self.max_period, self.min_period)
+        check_range("cutoff", self.cutoff, 0)
+        if self.period is not None:
+            check_range("period", self.period, 0)
+
+    def default_frontend(self, sample_rate: float) -> STFT:
+        """Return the transform of the paper: 40 ms windows, half overlapping."""
+        return repet_frontend(sample_rate)
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
+        """Return the gains of background and foreground in X (channels, freq, frames)."""
+        grid = needed_grid(self.grid, "REPET")
+        V = spectrogram(X)
+        xp, n_frames = namespace(V), V.shape[-1]
+        beats = beat_spectrum(V.mean(axis=0))
+        period = self.period_frames(beats, grid)
+        phases = xp.arange(period)[:, None] + period * xp.arange(-(-n_frames // period))
+        counts = (phases < n_frames).sum(axis=1)
+        model = median_of_frames(V, xp.minimum(phases, n_frames - 1), counts)
+        repeating = model[:, :, xp.arange(n_frames) % period]
+        extra: dict[str, Any] = {"beat_spectrum": beats, "period": xp.asarray(period)}
+        return background_model(V, repeating, grid, self.cutoff, **extra)
+
+    def period_frames(self, beats: Array, grid: Grid) -> int:
+        """Return the period in frames, 1 … frames, from a beat spectrum (frames,)."""
+        n_frames = len(beats)
+        if self.period is not None:
+            return min(max(1, round(self.period * grid.frame_rate)), n_frames)
+        low = max(1, round(self.min_period * grid.frame_rate))
+        high = min(round(self.max_period * grid.frame_rate), n_frames // 3)
+        if high < low:  # too short to hear it repeat: the whole is one repetition
+            return n_frames
+        return low + int(to_host(beats[low : high + 1]).argmax())

@@ -1,0 +1,108 @@
+"""Adaptive REPET: the repeating period may change along the piece (Liutkus et al. 2012)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.factorizers.models import MaskModel
+from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.beat_spectrum import beat_spectrum
+from sigsep_classic.kernels.median_of_frames import median_of_frames
+from sigsep_classic.typing import Array, Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveREPET:
+    """Background that repeats with a period that changes over time, and the foreground over it.
+
+    A beat spectrum is taken around every ``segment_step`` seconds over ``segment_length`` seconds; its strongest
+    lag is the period p(t) there. The repeating model at frame t is the median of V over the frames
+    ``t + i p(t)``, i = −n … n, that exist; the background gain is ``min(V, model) / V``.
+
+    Parameters
+    ----------
+    segment_length, segment_step : float
+        Seconds over which, and after which, the period is found anew; greater than 0.
+    min_period, max_period : float
+        Range of the period in seconds; at most a third of a segment is used.
+    n_periods : int
+        Number of frames 2 n + 1 a median is taken over; odd, at least 3.
+    cutoff : float
+        Everything at or below this frequency in Hz is background; 0 to switch off.
+    grid : Grid or None
+        Frames per second and bin distance of X; `separate` fills it in.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is out of range, or ``grid`` is missing in `fit`.
+
+    References
+    ----------
+    A. Liutkus, Z. Rafii, R. Badeau, B. Pardo and G. Richard, "Adaptive filtering for music/voice separation
+    exploiting the repeating musical structure", Proc. ICASSP, 2012, sections 2-3.
+
+    Notes
+    -----
+    The paper's background is a robust filter of the power; the median over ``n_periods`` is its simplest form.
+    """
+
+    segment_length: float = 10.0
+    segment_step: float = 5.0
+    min_period: float = 0.8
+    max_period: float = 8.0
+    n_periods: int = 5
+    cutoff: float = 100.0
+    grid: Grid | None = None
+
+    name: ClassVar[str] = "repet_adaptive"
+
+    def __post_init__(self) -> None:
+        check_range("segment_length", self.segment_length, 0.1)
+        check_range("segment_step", self.segment_step, 0.1)
+        check_range("min_period", self.min_period, 0)
+        check_range("max_period", self.max_period, self.min_period)
+        check_range("n_periods", self.n_periods, 3)
+        check_range("cutoff", self.cutoff, 0)
+
+    def default_frontend(self, sample_rate: float) -> STFT:
+        """Return the transform of the paper: 40 ms windows, half overlapping."""
+        return repet_frontend(sample_rate)
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
+        """Return the gains of background and foreground in X (channels, freq, frames)."""
+        grid = needed_grid(self.grid, "AdaptiveREPET")
+        V = spectrogram(X)
+        xp, n_frames = namespace(V), V.shape[-1]
+        periods = self.periods(V.mean(axis=0), grid)
+        reach = self.n_periods // 2
+        frames = np.arange(n_frames)[:, None] + periods[:, None] * np.arange(-reach, reach + 1)
+        inside = (frames >= 0) & (frames < n_frames)
+        order = np.argsort(~inside, axis=1, kind="stable")  # existing frames first
+        frames = np.clip(np.take_along_axis(frames, order, axis=1), 0, n_frames - 1)
+        repeating = median_of_frames(V, xp.asarray(frames), xp.asarray(inside.sum(axis=1)))
+        return background_model(V, repeating, grid, self.cutoff, periods=xp.asarray(periods))
+
+    def periods(self, V: Array, grid: Grid) -> np.ndarray:
+        """Return the period at each frame of V (freq, frames), in frames, int array (frames,)."""
+        n_frames = V.shape[-1]
+        length = min(n_frames, max(1, round(self.segment_length * grid.frame_rate)))
+        step = max(1, round(self.segment_step * grid.frame_rate))
+        low = max(1, round(self.min_period * grid.frame_rate))
+        high = min(round(self.max_period * grid.frame_rate), length // 3)
+        if high < low:
+            return np.full(n_frames, n_frames)
+        centres = np.arange(0, n_frames, step)
+        found = []
+        for centre in centres:
+            start = min(max(0, centre - length // 2), n_frames - length)
+            beats = to_host(beat_spectrum(V[:, start : start + length]))
+            found.append(low + int(beats[low : high + 1].argmax()))
+        nearest = np.clip((np.arange(n_frames) + step // 2) // step, 0, len(centres) - 1)
+        return np.asarray(found)[nearest]

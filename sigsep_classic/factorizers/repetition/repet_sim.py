@@ -1,0 +1,85 @@
+"""REPET-SIM: the accompaniment at a frame is the median of the frames most like it (Rafii & Pardo 2012)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.factorizers.models import MaskModel
+from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.median_of_frames import median_of_frames
+from sigsep_classic.kernels.similar_frames import similar_frames
+from sigsep_classic.typing import Array, Grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class REPETSIM:
+    """Background that recurs at any time, periodic or not, and the foreground over it.
+
+    For each frame the most similar frames (cosine similarity of the magnitude spectra, at least ``distance``
+    apart) are found; the repeating model is their median, bin by bin, and the background gain is
+    ``min(V, model) / V``.
+
+    Parameters
+    ----------
+    n_similar : int
+        Most frames a median is taken over, at least 1.
+    distance : float
+        Least distance of two similar frames in seconds, at least 0 (one frame at least is kept).
+    threshold : float
+        Least cosine similarity, 0 … 1.
+    cutoff : float
+        Everything at or below this frequency in Hz is background; 0 to switch off.
+    grid : Grid or None
+        Frames per second and bin distance of X; `separate` fills it in.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is out of range, or ``grid`` is missing in `fit`.
+
+    References
+    ----------
+    Z. Rafii and B. Pardo, "Music/voice separation using the similarity matrix", Proc. ISMIR, 2012,
+    sections 2.2-2.4.
+
+    Notes
+    -----
+    Similarity is that of the mean over channels, the medians are per channel. Time is quadratic in the number
+    of frames, memory linear.
+    """
+
+    n_similar: int = 100
+    distance: float = 1.0
+    threshold: float = 0.0
+    cutoff: float = 100.0
+    grid: Grid | None = None
+
+    name: ClassVar[str] = "repet_sim"
+
+    def __post_init__(self) -> None:
+        check_range("n_similar", self.n_similar, 1)
+        check_range("distance", self.distance, 0)
+        check_range("threshold", self.threshold, 0, 1)
+        check_range("cutoff", self.cutoff, 0)
+
+    def default_frontend(self, sample_rate: float) -> STFT:
+        """Return the transform of the paper: 40 ms windows, half overlapping."""
+        return repet_frontend(sample_rate)
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
+        """Return the gains of background and foreground in X (channels, freq, frames)."""
+        grid = needed_grid(self.grid, "REPET-SIM")
+        V = spectrogram(X)
+        frames, counts = similar_frames(
+            V.mean(axis=0),
+            number=min(self.n_similar, V.shape[-1]),
+            distance=max(1, round(self.distance * grid.frame_rate)),
+            threshold=self.threshold,
+        )
+        repeating = median_of_frames(V, frames, counts)
+        return background_model(
+            V, repeating, grid, self.cutoff, similar_frames=frames, similar_counts=counts
+        )

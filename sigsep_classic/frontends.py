@@ -1,0 +1,246 @@
+"""Samples to coefficients and back: the short-time Fourier transform and the identity.
+
+A front-end turns x (channels, samples) into X (channels, freq, frames) and back. `Waveform` is the front-end
+with one frequency and one frame a sample, so that time-domain methods need no API of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from sigsep_classic.backend import fft_namespace, n_threads, namespace
+from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.typing import Array, Grid
+
+_BLOCK_VALUES = 1 << 20
+"""Values of one block of windowed frames: small enough to stay in cache."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class STFT:
+    """Centred short-time Fourier transform with least-squares inverse.
+
+    Frame t is centred on sample ``t * hop``; the signal is extended by zeros on both sides, and there are
+    ``ceil(samples / hop) + 1`` frames, so that every sample lies between two frame centres. The inverse is
+    the least-squares one of Griffin and Lim: windowed overlap-add over the sum of squared windows.
+
+    Parameters
+    ----------
+    n_fft : int
+        Window length in samples, at least 1; bins are ``n_fft // 2 + 1``.
+    hop : int or None
+        Distance of frames in samples, 1 … n_fft. Default: a quarter of ``n_fft``.
+    window : str or tuple
+        ``"hann"`` (periodic) or any window ``scipy.signal.get_window`` knows, taken periodic.
+
+    Raises
+    ------
+    ParameterError
+        ``n_fft`` or ``hop`` is out of range, or window and hop leave samples that no frame sees
+        (the nonzero overlap-add condition).
+
+    References
+    ----------
+    D. W. Griffin and J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Trans.
+    Acoustics, Speech, and Signal Processing 32(2), 1984, eq. (6).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stft = STFT(n_fft=512, hop=128)
+    >>> x = np.sin(np.arange(1000.0))[None]
+    >>> X = stft.analyze(x)
+    >>> X.shape
+    (1, 257, 9)
+    >>> bool(np.abs(stft.synthesize(X, 1000) - x).max() < 1e-12)
+    True
+    """
+
+    n_fft: int = 2048
+    hop: int | None = None
+    window: str | tuple[Any, ...] = "hann"
+
+    def __post_init__(self) -> None:
+        if self.n_fft < 1:
+            raise ParameterError(f"n_fft is {self.n_fft}; it must be at least 1 sample")
+        if self.hop is None:
+            object.__setattr__(self, "hop", max(1, self.n_fft // 4))
+        if not 1 <= self.step <= self.n_fft:
+            raise ParameterError(f"hop is {self.hop}; it must lie in 1 … n_fft = {self.n_fft} samples")
+        sums = _folded(_window(self.window, self.n_fft) ** 2, self.step)
+        if sums.min() <= 1e-9 * sums.max():
+            raise ParameterError(
+                f"window {self.window!r} of {self.n_fft} with hop {self.hop} leaves samples that no frame "
+                "sees; use a smaller hop"
+            )
+
+    @property
+    def step(self) -> int:
+        """The hop in samples, as a plain int."""
+        assert self.hop is not None
+        return self.hop
+
+    @property
+    def n_bins(self) -> int:
+        """Number of frequency bins."""
+        return self.n_fft // 2 + 1
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return the number of frames of a signal of ``n_samples``."""
+        return -(-n_samples // self.step) + 1
+
+    def grid(self, sample_rate: float) -> Grid:
+        """Return frame rate and bin distance at ``sample_rate`` Hz."""
+        return Grid(frame_rate=sample_rate / self.step, bin_hz=sample_rate / self.n_fft)
+
+    def analyze(self, x: Array) -> Array:
+        """Return the transform of a real signal.
+
+        Parameters
+        ----------
+        x : array (..., samples)
+            float32 or float64, NumPy or CuPy, at least one sample.
+
+        Returns
+        -------
+        X : array (..., freq, frames)
+            complex64 or complex128. Frames lie one after the other in memory (freq is the fast axis).
+
+        Raises
+        ------
+        ShapeError
+            ``x`` has no samples.
+        """
+        xp = namespace(x)
+        if x.ndim == 0 or x.shape[-1] == 0:
+            raise ShapeError("x has no samples; the STFT needs at least one")
+        n_samples, n_frames = x.shape[-1], self.n_frames(x.shape[-1])
+        window = xp.asarray(_window(self.window, self.n_fft), dtype=x.dtype)
+        left = self.n_fft // 2
+        padded = xp.zeros((*x.shape[:-1], (n_frames - 1) * self.step + self.n_fft), dtype=x.dtype)
+        padded[..., left : left + n_samples] = x[..., : padded.shape[-1] - left]
+        frames = xp.lib.stride_tricks.as_strided(
+            padded,
+            (*x.shape[:-1], n_frames, self.n_fft),
+            (*padded.strides[:-1], self.step * padded.strides[-1], padded.strides[-1]),
+        )
+        X = xp.empty((*frames.shape[:-1], self.n_bins), dtype=xp.result_type(x.dtype, xp.complex64))
+        for part in self._blocks(X):
+            X[part] = _rfft(frames[part] * window)
+        return X.swapaxes(-1, -2)
+
+    def synthesize(self, X: Array, n_samples: int) -> Array:
+        """Return the least-squares signal of a transform.
+
+        Parameters
+        ----------
+        X : array (..., freq, frames)
+            complex64 or complex128.
+        n_samples : int
+            Length of the result, as given to `analyze`.
+
+        Returns
+        -------
+        x : array (..., samples)
+            float32 or float64.
+
+        Raises
+        ------
+        ShapeError
+            ``X`` has not the bins or frames of a signal of ``n_samples``.
+        """
+        xp = namespace(X)
+        shape = (self.n_bins, self.n_frames(n_samples))
+        if X.shape[-2:] != shape:
+            raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; {n_samples} samples make {shape}")
+        spectra = X.swapaxes(-1, -2)
+        dtype = xp.empty(0, dtype=X.dtype).real.dtype
+        window = xp.asarray(_window(self.window, self.n_fft), dtype=dtype)
+        overlap = -(-self.n_fft // self.step)
+        total = xp.zeros((*spectra.shape[:-2], shape[1] + overlap - 1, self.step), dtype=dtype)
+        for part in self._blocks(spectra):
+            self._overlap_add(total, _irfft(spectra[part], self.n_fft) * window, part)
+        weights = _overlapped(_window(self.window, self.n_fft) ** 2, self.step, shape[1])
+        kept = slice(self.n_fft // 2, self.n_fft // 2 + n_samples)
+        scale = xp.asarray(1 / weights[kept], dtype=dtype)
+        return total.reshape(*spectra.shape[:-2], -1)[..., kept] * scale
+
+    def _blocks(self, frames: Array) -> list[tuple[Any, ...]]:
+        """Return index tuples that cut (..., frames, anything) into runs of frames that fit in cache."""
+        size = max(16, _BLOCK_VALUES // self.n_fft) if namespace(frames) is np else frames.shape[-2]
+        starts = range(0, frames.shape[-2], size)
+        return [(*lead, slice(s, s + size)) for lead in np.ndindex(frames.shape[:-2]) for s in starts]
+
+    def _overlap_add(self, total: Array, frames: Array, part: tuple[Any, ...]) -> None:
+        """Add windowed frames (frames, n_fft) where ``part`` says into total (..., steps, hop)."""
+        *lead, run = part
+        target = total[tuple(lead)]
+        for r, start in enumerate(range(0, self.n_fft, self.step)):
+            piece = frames[:, start : start + self.step]
+            target[run.start + r : run.start + r + frames.shape[0], : piece.shape[1]] += piece
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waveform:
+    """The identity: one frequency, one frame a sample, real coefficients."""
+
+    def grid(self, sample_rate: float) -> Grid:
+        """Return the sample rate as frame rate; there is one frequency."""
+        return Grid(frame_rate=sample_rate, bin_hz=0.0)
+
+    def analyze(self, x: Array) -> Array:
+        """Return x (..., samples) as (..., 1, samples)."""
+        if x.ndim == 0 or x.shape[-1] == 0:
+            raise ShapeError("x has no samples; a front-end needs at least one")
+        return x[..., None, :]
+
+    def synthesize(self, X: Array, n_samples: int) -> Array:
+        """Return X (..., 1, samples) as (..., samples)."""
+        if X.shape[-2:] != (1, n_samples):
+            raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; a waveform has {(1, n_samples)}")
+        return X[..., 0, :]
+
+
+@lru_cache(maxsize=32)
+def _window(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
+    if window == "hann":  # spelt out: scipy.signal costs a second to import
+        return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft) if n_fft > 1 else np.ones(1)
+    from scipy.signal import get_window
+
+    try:
+        return get_window(window, n_fft, fftbins=True)
+    except ValueError as error:
+        raise ParameterError(f"window {window!r} is unknown to scipy.signal.get_window") from error
+
+
+def _folded(values: np.ndarray, step: int) -> np.ndarray:
+    """Return the steady state of overlap-adding ``values`` every ``step`` samples."""
+    padded = np.zeros(-(-len(values) // step) * step)
+    padded[: len(values)] = values
+    return padded.reshape(-1, step).sum(axis=0)
+
+
+def _overlapped(values: np.ndarray, step: int, n_frames: int) -> np.ndarray:
+    """Return ``values`` overlap-added over ``n_frames`` frames, edges included."""
+    overlap = -(-len(values) // step)
+    total = np.zeros((n_frames + overlap - 1, step))
+    for r, start in enumerate(range(0, len(values), step)):
+        piece = values[start : start + step]
+        total[r : r + n_frames, : len(piece)] += piece
+    return total.reshape(-1)
+
+
+def _rfft(frames: Array) -> Array:
+    if namespace(frames) is np:
+        return fft_namespace(frames).rfft(frames, axis=-1, overwrite_x=True, workers=n_threads())
+    return fft_namespace(frames).rfft(frames, axis=-1)
+
+
+def _irfft(spectra: Array, n: int) -> Array:
+    if namespace(spectra) is np:
+        return fft_namespace(spectra).irfft(spectra, n=n, axis=-1, workers=n_threads())
+    return fft_namespace(spectra).irfft(spectra, n=n, axis=-1)

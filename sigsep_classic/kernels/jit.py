@@ -1,0 +1,142 @@
+"""When and where numba compiles: on first call, into a cache that can't go stale or get torn.
+
+numba's own on-disk cache misses an edited callee in another file, fails on read-only homes, and two
+processes that save different signatures at once can number their files alike. Here
+
+* the cache folder is named by a hash of every source in ``kernels/`` and the versions that matter;
+* it is probed by writing, and without a writable folder functions are compiled in memory;
+* a file lock makes each save (index and data) one step; an unreadable entry counts as absent.
+
+``NUMBA_DISABLE_JIT=1`` is honoured: kernels then take their NumPy line, see `enabled`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+import threading
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_lock = threading.RLock()
+
+
+@functools.cache
+def enabled() -> bool:
+    """Say whether numba compiles in this process (``NUMBA_DISABLE_JIT`` is not set)."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
+class Jitted:
+    """A function that becomes a ``numba.njit(nogil=True)`` dispatcher when it is first called.
+
+    Globals of the function that are themselves `Jitted` are compiled with it.
+    """
+
+    def __init__(self, function: Callable[..., Any], **options: Any) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.options = options
+        self._dispatcher: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        return (self._dispatcher or self.dispatcher)(*args)
+
+    @property
+    def dispatcher(self) -> Callable[..., Any]:
+        """The numba dispatcher, made on first use (the plain function where numba is disabled)."""
+        with _lock:
+            if self._dispatcher is None:
+                self._dispatcher = self._build() if enabled() else self.function
+            return self._dispatcher
+
+    def _build(self) -> Callable[..., Any]:
+        import numba
+
+        code = self.function.__code__
+        scope = dict(self.function.__globals__)
+        for name in code.co_names:
+            if isinstance(scope.get(name), Jitted):
+                scope[name] = scope[name].dispatcher
+        linked = types.FunctionType(code, scope, self.function.__name__, self.function.__defaults__)
+        linked.__module__, linked.__qualname__ = self.function.__module__, self.function.__qualname__
+        dispatcher = numba.njit(nogil=True, **self.options)(linked)
+        folder = cache_folder()
+        if folder is not None:
+            _attach_cache(dispatcher, linked, folder)
+        return dispatcher
+
+
+def jit(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """Mark a function for numba; used as ``@jit`` or ``@jit(fastmath=...)``."""
+    if function is None:
+        return functools.partial(Jitted, **options)
+    return Jitted(function, **options)
+
+
+def fingerprint() -> str:
+    """Return a hash of every kernel source and of the versions compiled code depends on."""
+    import llvmlite
+    import numba
+    import numpy
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(repr((sys.version, numba.__version__, llvmlite.__version__, numpy.__version__)).encode())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def cache_folder() -> Path | None:
+    """Return the folder compiled kernels are kept in, or None where none can be written.
+
+    ``NUMBA_CACHE_DIR`` is used if set, else the user's cache folder.
+    """
+    import platformdirs
+
+    base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("sigsep_classic")
+    folder = Path(base) / f"kernels-{fingerprint()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+            probe.flush()
+    except OSError:
+        return None
+    return folder
+
+
+def _attach_cache(dispatcher: Any, function: Callable[..., Any], folder: Path) -> None:
+    """Give ``dispatcher`` an on-disk cache in ``folder``; leave it without one if numba can't."""
+    import filelock
+    import numba
+    from numba.core.caching import FunctionCache
+
+    class LockedCache(FunctionCache):  # type: ignore[misc]
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                with filelock.FileLock(folder / "lock", timeout=30):
+                    super().save_overload(sig, data)
+            except (OSError, filelock.Timeout):
+                pass  # a full or vanished cache costs time, never the result
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)
+            except Exception:
+                return None  # a damaged entry is compiled anew
+
+    before = numba.config.CACHE_DIR
+    try:
+        numba.config.CACHE_DIR = str(folder)
+        dispatcher._cache = LockedCache(function)
+    except (RuntimeError, OSError):
+        pass
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,49 @@
+"""Spread independent blocks of work over threads without ever changing the result.
+
+Numba functions release the GIL, so plain Python threads do; there is no threading layer to hang on a fork
+and nothing for the compiler to parallelise. What a block computes never depends on how many threads run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from sigsep_classic.backend import n_threads
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="sigsep")
+
+
+def run_blocks(function: Callable[..., None], n_blocks: int, *args: Any) -> None:
+    """Call ``function(first, stop, *args)`` on contiguous parts of ``range(n_blocks)``, one part a thread."""
+    threads = min(n_threads(), n_blocks)
+    if threads <= 1:
+        function(0, n_blocks, *args)
+        return
+    edges = [n_blocks * i // threads for i in range(threads + 1)]
+    pool = _pool(n_threads())
+    jobs = [pool.submit(function, edges[i], edges[i + 1], *args) for i in range(1, threads)]
+    function(edges[0], edges[1], *args)
+    for job in jobs:
+        job.result()
+
+
+@lru_cache(maxsize=1)
+def _controller() -> Any:
+    import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the pools are listed)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Keep BLAS to one thread inside: our own threads are the parallel ones."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield

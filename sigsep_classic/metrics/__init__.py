@@ -1,0 +1,18 @@
+"""Numbers that say how close estimates are to the true sources."""
+
+from sigsep_classic.metrics.framewise import SILENCE, csdr, framewise_sdr
+from sigsep_classic.metrics.snr import sa_sdr, sd_sdr, si_sdr, snr, usdr
+from sigsep_classic.metrics.summary import METRICS, scores
+
+__all__ = [
+    "METRICS",
+    "SILENCE",
+    "csdr",
+    "framewise_sdr",
+    "sa_sdr",
+    "scores",
+    "sd_sdr",
+    "si_sdr",
+    "snr",
+    "usdr",
+]
