@@ -30,12 +30,57 @@ _NAMES = {
     "save": "audio",
     "SigsepError": "errors",
 }
-_MODULES = ("audio", "datasets", "errors", "factorizers", "frontends", "grouping", "masking", "metrics", "oracle")
+_MODULES = (
+    "audio",
+    "datasets",
+    "errors",
+    "factorizers",
+    "frontends",
+    "grouping",
+    "masking",
+    "metrics",
+    "oracle",
+)
 
-__all__ = ["__version__", *_NAMES, *_MODULES]
+__all__ = [
+    "HPSS",
+    "METHODS",
+    "NMF",
+    "REPET",
+    "REPETSIM",
+    "STFT",
+    "AdaptiveREPET",
+    "Separation",
+    "SigsepError",
+    "Waveform",
+    "__version__",
+    "audio",
+    "datasets",
+    "errors",
+    "factorizers",
+    "frontends",
+    "grouping",
+    "load",
+    "masking",
+    "metrics",
+    "oracle",
+    "save",
+    "separate",
+    "synthesize",
+]
 
 if TYPE_CHECKING:
-    from sigsep_classic import audio, datasets, errors, factorizers, frontends, grouping, masking, metrics, oracle
+    from sigsep_classic import (
+        audio,
+        datasets,
+        errors,
+        factorizers,
+        frontends,
+        grouping,
+        masking,
+        metrics,
+        oracle,
+    )
     from sigsep_classic.api import separate
     from sigsep_classic.audio import load, save
     from sigsep_classic.datasets.synthetic import synthesize

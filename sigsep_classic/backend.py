@@ -140,6 +140,34 @@ def to_host(x: Array) -> np.ndarray:
     return sys.modules["cupy"].asnumpy(x) if _is_cupy(x) else np.asarray(x)
 
 
+def from_foreign(x: Any) -> Array:
+    """Return ``x`` as a NumPy or CuPy array; PyTorch tensors come through DLPack without a copy."""
+    if not is_torch(x):
+        return x
+    tensor = x.detach()
+    return _cupy().from_dlpack(tensor) if tensor.is_cuda else np.from_dlpack(tensor)
+
+
+def to_foreign(x: Array, like: Any) -> Any:
+    """Return ``x`` in the kind of array ``like`` is: PyTorch, CuPy or NumPy."""
+    if is_torch(like):
+        import torch
+
+        return torch.from_dlpack(x)
+    return x if _is_cupy(like) else to_host(x)
+
+
+def is_torch(x: Any) -> bool:
+    """Say whether ``x`` is a PyTorch tensor, without importing PyTorch."""
+    return type(x).__module__.partition(".")[0] == "torch"
+
+
+def _cupy() -> Any:
+    import cupy
+
+    return cupy
+
+
 def synchronize(x: Array) -> None:
     """Wait until everything that computes ``x`` is done (for timing)."""
     if _is_cupy(x):

@@ -101,7 +101,9 @@ class MaskModel:
         wanted = check_groups(groups, self.names)
         rest = 1 - self.masks.sum(axis=0)
         stems = [*self.masks, rest]
-        return xp.stack([sum((stems[k] for k in members[1:]), stems[members[0]]) for members in wanted.values()])
+        return xp.stack(
+            [sum((stems[k] for k in members[1:]), stems[members[0]]) for members in wanted.values()]
+        )
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return the magnitude each group is given, (groups, channels, freq, frames)."""

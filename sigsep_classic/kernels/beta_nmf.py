@@ -183,9 +183,7 @@ def _cpu(
     tiny = real(max(_tiny(factor, gain), float(np.finfo(real).tiny)))
     numbers = (real(beta), real(exponent), real(gain), real(MODEL_FLOOR), real(DATA_FLOOR), tiny)
     with single_threaded_blas():
-        run_blocks(
-            _update_blocks, -(-len(A) // OUTER), Vt, W, H.T, factor == "H", _kind(beta), numbers
-        )
+        run_blocks(_update_blocks, -(-len(A) // OUTER), Vt, W, H.T, factor == "H", _kind(beta), numbers)
 
 
 @jit(error_model="numpy")

@@ -39,7 +39,9 @@ def median_of_frames(V: Array, frames: Array, counts: Array) -> Array:
     """
     xp = namespace(V)
     if frames.ndim != 2 or counts.shape != frames.shape[:1]:
-        raise ShapeError(f"frames has shape {frames.shape} and counts {counts.shape}; expected (n, m) and (n,)")
+        raise ShapeError(
+            f"frames has shape {frames.shape} and counts {counts.shape}; expected (n, m) and (n,)"
+        )
     planes = as_batch(V.swapaxes(-1, -2))
     frames, counts = (xp.ascontiguousarray(a, dtype=xp.int32) for a in (frames, counts))
     out = xp.empty((len(planes), len(frames), V.shape[1]), dtype=V.dtype)

@@ -13,9 +13,7 @@ from sigsep_classic.typing import Array
 _ROWS = 256
 
 
-def similar_frames(
-    V: Array, *, number: int, distance: int, threshold: float = 0.0
-) -> tuple[Array, Array]:
+def similar_frames(V: Array, *, number: int, distance: int, threshold: float = 0.0) -> tuple[Array, Array]:
     """Return for each frame of V the numbers of the frames most similar to it.
 
     Frame u is a candidate for frame t if their cosine similarity is at least ``threshold`` and greater than that

@@ -51,9 +51,7 @@ def soft_mask(A: Array, B: Array, *, power: float = 2.0, margin: float = 1.0) ->
     return out
 
 
-def _numpy(
-    A: np.ndarray, B: np.ndarray, out: np.ndarray, power: float, margin: float, split: float
-) -> None:
+def _numpy(A: np.ndarray, B: np.ndarray, out: np.ndarray, power: float, margin: float, split: float) -> None:
     B = A.dtype.type(margin) * B
     if math.isinf(power):
         out[:] = np.where((A == 0) & (B == 0), split, A > B)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -156,7 +156,7 @@ class NMF(Iterative[NMFModel]):
     def copy(self, model: LowRankModel) -> NMFModel:
         """Return a model of the solver's kind with its own arrays, in the order the kernels want."""
         xp = namespace(model.W)
-        rest = {"power": model.power, "losses": model.losses}
+        rest: dict[str, Any] = {"power": model.power, "losses": model.losses}
         if isinstance(model, NMFModel) and model.W_before is not None:
             rest |= {"momentum": model.momentum, "value": model.value}
             rest |= {"W_before": model.W_before.copy(), "H_before": model.H_before.T.copy().T}
@@ -205,9 +205,7 @@ class NMF(Iterative[NMFModel]):
 
     def _update(self, X: Array, W: Array, H: Array, gain: float) -> None:
         for factor in self.update_order:
-            multiplicative_update(
-                X, W, H, factor=factor, beta=self.beta, exponent=self.exponent, gain=gain
-            )
+            multiplicative_update(X, W, H, factor=factor, beta=self.beta, exponent=self.exponent, gain=gain)
 
     def _value(self, X: Array, W: Array, H: Array, gain: float) -> float:
         value = divergence(X, W, H, beta=self.beta, gain=gain)

@@ -80,6 +80,4 @@ class REPETSIM:
             threshold=self.threshold,
         )
         repeating = median_of_frames(V, frames, counts)
-        return background_model(
-            V, repeating, grid, self.cutoff, similar_frames=frames, similar_counts=counts
-        )
+        return background_model(V, repeating, grid, self.cutoff, similar_frames=frames, similar_counts=counts)

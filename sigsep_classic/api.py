@@ -1,0 +1,156 @@
+"""What most people call: a file or an array in, named stems out."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sigsep_classic import audio
+from sigsep_classic.backend import from_foreign, namespace, resolve_device, to_device, to_foreign
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers import METHODS
+from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.pipeline import Groups, separate_array
+from sigsep_classic.separation import Separation
+from sigsep_classic.typing import Array, FrontEnd
+
+
+def separate(
+    source: Any,
+    sample_rate: int | None = None,
+    *,
+    method: Any = "hpss",
+    frontend: FrontEnd | None = None,
+    mask: str | None = None,
+    groups: Groups = None,
+    n_sources: int | None = None,
+    device: str | None = None,
+    callback: Callback | None = None,
+    **parameters: Any,
+) -> Separation:
+    """Return named stems of a recording.
+
+    Parameters
+    ----------
+    source : str, path, binary file, or array
+        A sound file, or samples as (channels, samples) or (samples,) of NumPy, CuPy or PyTorch (through DLPack,
+        without a copy where that is possible). Not written to.
+    sample_rate : int, optional
+        In Hz; needed with an array. With a file: resample to it.
+    method : str or Factorizer
+        A name in `METHODS`, or an instance such as ``NMF(n_components=12)``.
+    frontend : FrontEnd, optional
+        Default: the transform the method asks for.
+    mask : {"ratio", "wiener", "binary", "multichannel_wiener"}, optional
+        How spectrograms become gains; default: the method's own way.
+    groups : mapping, str or callable, optional
+        How components become stems: ``{"drums": [0, 3], …}``, ``"timbre"``, ``"harmonic_percussive"``, or a
+        function of the model.
+    n_sources : int, optional
+        Number of stems, where the grouping takes one.
+    device : {"auto", "cpu", "cuda", "cuda:N"}, optional
+        Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
+        else ``"auto"``.
+    callback : callable, optional
+        Called by iterative methods as ``callback(i, model)``; returning True stops.
+    **parameters
+        Parameters of a method given by name: ``separate(x, 44100, method="nmf", n_components=8)``.
+
+    Returns
+    -------
+    Separation
+        Stems of the length, channels, dtype and array kind of the input, at its sample rate.
+
+    Raises
+    ------
+    ParameterError, ShapeError, ArrayTypeError, AudioError, DeviceError
+        One line each, with the way out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+    >>> sep = separate(x, 8000, method="hpss")
+    >>> bool(np.allclose(sep["harmonic"] + sep["percussive"], x))
+    True
+    """
+    factorizer = make_method(method, **parameters)
+    track = "mixture"
+    info: dict[str, Any] = {}
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
+        sound = audio.load(source, sample_rate=sample_rate)
+        track, info = Path(sound.name).stem, {"warnings": list(sound.warnings)}
+        given, sample_rate = sound.samples, sound.sample_rate
+    else:
+        given = source
+    if sample_rate is None:
+        raise ParameterError("sample_rate is missing; samples alone do not say it")
+    if not (np.isfinite(sample_rate) and sample_rate > 0):
+        raise ParameterError(f"sample_rate is {sample_rate}; it must be a positive number of Hz")
+    x = _samples(given, device)
+    sep = separate_array(
+        x,
+        sample_rate,
+        factorizer,
+        frontend=frontend,
+        mask=mask,
+        groups=groups,
+        n_sources=n_sources,
+        callback=callback,
+    )
+    info["device"] = "cpu" if namespace(x) is np else "cuda"
+    stems = {name: _like(stem, given) for name, stem in sep.items()}
+    mixture = _like(x, given)
+    return dataclasses.replace(sep, stems=stems, mixture=mixture, track=track, info=info)
+
+
+def make_method(method: Any, **parameters: Any) -> Any:
+    """Return a factorizer for a name with parameters, or the one given.
+
+    Raises
+    ------
+    ParameterError
+        The method or a parameter is unknown, or a parameter is out of range.
+    """
+    if not isinstance(method, str):
+        if parameters:
+            name = next(iter(parameters))
+            raise ParameterError(
+                f"parameter {name!r} goes into the method: {type(method).__name__}({name}=...)"
+            )
+        if not hasattr(method, "fit"):
+            raise ParameterError(f"method is {method!r}; give a name or an object with fit(X)")
+        return method
+    kind = METHODS.find(method)
+    known = [f.name for f in dataclasses.fields(kind) if f.init and f.name != "grid"]
+    for name in parameters:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known)}"
+            raise ParameterError(f"{method} has no parameter {name!r}; {hint}")
+    try:
+        return kind(**parameters)
+    except TypeError as error:
+        raise ParameterError(f"{method}: {error}") from None
+
+
+def _samples(given: Any, device: str | None) -> Array:
+    """Return (channels, samples) on the device, checked, from any kind of array."""
+    array = from_foreign(given)
+    checked = audio.check_samples(array)
+    resident = namespace(array) is not np
+    if resident and device is None:
+        device = "cuda"
+    if resident and device == "cuda" and array.dtype == checked.dtype:
+        return array[None] if array.ndim == 1 else array
+    return to_device(checked, resolve_device(device))
+
+
+def _like(x: Array, given: Any) -> Any:
+    """Return x (channels, samples) in the kind and number of axes of ``given``."""
+    return to_foreign(x[0] if getattr(given, "ndim", 2) == 1 else x, given)

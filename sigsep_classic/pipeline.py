@@ -1,0 +1,144 @@
+"""One method on one array: analyse, fit, group, mask, synthesise."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sigsep_classic import masking
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.factorizers.models import LowRankModel, MaskModel, check_groups
+from sigsep_classic.frontends import STFT
+from sigsep_classic.grouping import GROUPERS
+from sigsep_classic.separation import Separation
+from sigsep_classic.typing import Array, FrontEnd, Grid
+
+Groups = str | Mapping[str, Sequence[int]] | Callable[[Any], Mapping[str, Sequence[int]]] | None
+
+
+def separate_array(
+    x: Array,
+    sample_rate: int,
+    method: Any,
+    *,
+    frontend: FrontEnd | None = None,
+    mask: str | None = None,
+    groups: Groups = None,
+    n_sources: int | None = None,
+    callback: Callback | None = None,
+) -> Separation:
+    """Return the stems a factorizer finds in one array.
+
+    Parameters
+    ----------
+    x : array (channels, samples)
+        float32 or float64, finite; not written to.
+    sample_rate : int
+        In Hz.
+    method : Factorizer
+        With its parameters.
+    frontend : FrontEnd, optional
+        Default: the one the method asks for, else an STFT of 2048 by 512.
+    mask : str, optional
+        One of `masking.MASKS`; default: the method's own gains, or ``"ratio"``.
+    groups : optional
+        Names with component indices, a name in `grouping.GROUPERS`, or a function of the model that returns
+        names with indices. Default: a method's own stems; for components, ``"timbre"``.
+    n_sources : int, optional
+        Number of groups for groupings that take one.
+    callback : callable, optional
+        Handed to the method.
+
+    Returns
+    -------
+    Separation
+        Stems of the shape and dtype of x.
+    """
+    if frontend is None:
+        frontend = method.default_frontend(sample_rate) if hasattr(method, "default_frontend") else STFT()
+    grid = frontend.grid(sample_rate)
+    method = _on_grid(method, grid)
+    scale = level(x)
+    X = frontend.analyze(x / x.dtype.type(scale))
+    model = method.fit(X, callback=callback) if callback else method.fit(X)
+    wanted = _groups(model, groups, n_sources, grid)
+    stems = _synthesized(model, wanted, X, mask, frontend, x / x.dtype.type(scale))
+    return Separation(
+        stems={name: stem * x.dtype.type(scale) for name, stem in stems.items()},
+        mixture=x,
+        sample_rate=sample_rate,
+        model=model,
+        method=method,
+        frontend=frontend,
+    )
+
+
+def level(x: Array) -> float:
+    """Return the power of two at or above the peak of x, by which it is divided and multiplied without error."""
+    top = float(abs(x).max())
+    return 2.0 ** math.ceil(math.log2(top)) if top > 0 else 1.0
+
+
+def _on_grid(method: Any, grid: Grid) -> Any:
+    if getattr(method, "grid", grid) is None:
+        return dataclasses.replace(method, grid=grid)
+    return method
+
+
+def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
+    if groups is None and isinstance(model, LowRankModel):
+        groups = "timbre"
+    if isinstance(groups, str):
+        if groups not in GROUPERS:
+            raise ParameterError(
+                f"grouping {groups!r} is unknown; use one of {', '.join(GROUPERS)}, or a mapping"
+            )
+        if not isinstance(model, LowRankModel):
+            raise ParameterError(
+                f"grouping {groups!r} is for components; this method has the stems {model.names}"
+            )
+        return GROUPERS[groups](model, grid, n_sources)
+    if n_sources is not None:
+        raise ParameterError("n_sources needs a grouping that makes groups, such as groups='timbre'")
+    return check_groups(groups(model) if callable(groups) else groups, model.names)
+
+
+def _synthesized(
+    model: Any, groups: dict[str, list[int]], X: Array, mask: str | None, frontend: FrontEnd, x: Array
+) -> dict[str, Array]:
+    """Return a signal for each group; where gains sum to one the last is what the others leave."""
+    if mask is not None and mask not in masking.MASKS:
+        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
+    n_samples = x.shape[-1]
+    complete = sorted(k for members in groups.values() for k in members) == list(range(model.n_components))
+    if mask is None and isinstance(model, MaskModel):
+        gains = model.gains(groups)
+    else:
+        Y = model.reconstruct(groups)
+        if Y.dtype.kind == "c":
+            return {name: frontend.synthesize(Y_n, n_samples) for name, Y_n in zip(groups, Y, strict=True)}
+        if not complete:
+            everything = {**groups, "": _left_out(model, groups)}
+            Y = model.reconstruct(everything)
+        if mask == "multichannel_wiener":
+            Y = masking.multichannel_wiener(Y, X, power=model.power)
+            return {name: frontend.synthesize(Y_n, n_samples) for name, Y_n in zip(groups, Y, strict=False)}
+        gains = masking.GAINS[mask or "ratio"](Y, model.power)
+    stems: dict[str, Array] = {}
+    rest = None
+    for n, name in enumerate(groups):
+        if complete and n == len(groups) - 1:
+            stems[name] = x.copy() if rest is None else rest
+            break
+        stems[name] = frontend.synthesize(masking.apply(gains[n], X), n_samples)
+        if complete:
+            rest = (x if rest is None else rest) - stems[name]
+    return stems
+
+
+def _left_out(model: Any, groups: dict[str, list[int]]) -> list[int]:
+    taken = {k for members in groups.values() for k in members}
+    return [k for k in range(model.n_components) if k not in taken]

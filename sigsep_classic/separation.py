@@ -1,0 +1,156 @@
+"""The result: named stems, the mixture they came from, and what made them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sigsep_classic.audio import SaveRecord, save_all
+from sigsep_classic.backend import to_host
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.typing import Array
+
+TEMPLATE = "{track}/{stem}.{ext}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Separation(Mapping[str, Array]):
+    """Stems by name; a mapping, so ``sep["drums"]``, ``list(sep)`` and ``sep.items()`` work.
+
+    Parameters
+    ----------
+    stems : dict of str to array
+        Each of the shape of the mixture, (channels, samples) or (samples,), in its kind and dtype.
+    mixture : array
+        What was separated.
+    sample_rate : int
+        In Hz.
+    model : object
+        What the method found (`sigsep_classic.factorizers.models`).
+    method : object
+        The factorizer with its parameters.
+    frontend : object
+        The front-end used.
+    track : str
+        Name for file names and messages.
+    info : dict
+        Device, warnings of the reader and the like, all plain values.
+    """
+
+    stems: dict[str, Array]
+    mixture: Array
+    sample_rate: int
+    model: Any = None
+    method: Any = None
+    frontend: Any = None
+    track: str = "mixture"
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self.stems[name]
+        except KeyError:
+            raise KeyError(f"no stem {name!r}; there are {', '.join(self.stems)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.stems)
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __repr__(self) -> str:
+        seconds = self.mixture.shape[-1] / self.sample_rate
+        return f"Separation({', '.join(self.stems)}; {seconds:.2f} s at {self.sample_rate} Hz)"
+
+    @property
+    def residual(self) -> Array:
+        """The mixture less all stems; zero, up to rounding, for methods that mask."""
+        rest = self.mixture.copy() if hasattr(self.mixture, "copy") else self.mixture.clone()
+        for stem in self.stems.values():
+            rest -= stem
+        return rest
+
+    def remix(self, gains: Mapping[str, float] | None = None, /, **more: float) -> Array:
+        """Return the mixture with stems turned up or down.
+
+        Parameters
+        ----------
+        gains : mapping of str to float, optional
+            Linear gain of each stem; stems not named keep gain 1. May be given as keywords.
+
+        Returns
+        -------
+        array
+            ``mixture + sum of (gain - 1) * stem``: exactly the mixture when every gain is 1.
+
+        Raises
+        ------
+        ParameterError
+            A name is no stem.
+        """
+        wanted = {**(gains or {}), **more}
+        for name in wanted:
+            if name not in self.stems:
+                raise ParameterError(f"remix: no stem {name!r}; there are {', '.join(self.stems)}")
+        mix = self.mixture.copy() if hasattr(self.mixture, "copy") else self.mixture.clone()
+        for name, gain in wanted.items():
+            if gain != 1:
+                mix += (float(gain) - 1) * self.stems[name]
+        return mix
+
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        template: str = TEMPLATE,
+        ext: str = "wav",
+        residual: bool = False,
+        inputs: tuple[Any, ...] = (),
+        **options: Any,
+    ) -> SaveRecord:
+        """Write every stem below ``folder``, all or none.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made if it is not there.
+        template : str
+            File names with ``{track}``, ``{stem}``, ``{method}`` and ``{ext}``.
+        ext : str
+            Suffix, and with it the format.
+        residual : bool
+            Write ``residual`` too.
+        inputs : tuple of path
+            Files that must not be written over.
+        **options
+            ``subtype`` and ``clip_mode`` of `sigsep_classic.audio.save_all`.
+
+        Returns
+        -------
+        SaveRecord
+            Paths, peak and the gain applied, if any.
+
+        Raises
+        ------
+        ParameterError
+            The template has an unknown field or gives two stems one name.
+        OutputError
+            A file can't be written; nothing is left behind.
+        """
+        stems = dict(self.stems) | ({"residual": self.residual} if residual else {})
+        method = getattr(self.method, "name", "stems")
+        paths: dict[str, Any] = {}
+        for stem, samples in stems.items():
+            try:
+                name = template.format(track=self.track, stem=stem, method=method, ext=ext)
+            except (KeyError, IndexError, ValueError) as error:
+                raise ParameterError(
+                    f"template {template!r}: {error}; use {{track}}, {{stem}}, {{method}} and {{ext}}"
+                ) from None
+            paths[str(Path(folder) / name)] = to_host(samples)
+        if len(paths) < len(stems):
+            raise ParameterError(f"template {template!r} gives two stems one file; put {{stem}} in it")
+        return save_all(paths, self.sample_rate, inputs=inputs, **options)
