@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,10 @@ from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.sliding_median import sliding_median
 from sigsep_classic.kernels.soft_mask import soft_mask
-from sigsep_classic.typing import Array
+from sigsep_classic.typing import Array, Grid
+
+UNSCALED = 31
+"""Length of both medians in frames and bins where nothing says how many seconds and Hz they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +30,21 @@ class HPSS:
 
     Parameters
     ----------
-    harmonic_frames : int
-        Length of the median along time in frames, at least 1.
-    percussive_bins : int
-        Length of the median along frequency in bins, at least 1.
+    harmonic_seconds : float
+        Length of the median along time in seconds, greater than 0.
+    percussive_hz : float
+        Length of the median along frequency in Hz, greater than 0.
+    harmonic_frames, percussive_bins : int or None
+        The two lengths in frames and bins, at least 1, in place of the above. Without these and without a grid
+        both are 31.
     mask_power : float
         Exponent p of the gains, greater than 0; ``inf`` gives binary masks.
     harmonic_margin : float
         β_h, at least 1.
     percussive_margin : float
         β_p, at least 1.
+    grid : Grid or None
+        Frames per second and bin distance of X; `separate` fills it in.
 
     Raises
     ------
@@ -65,39 +74,62 @@ class HPSS:
     (1.0, 1.0)
     """
 
-    harmonic_frames: int = 31
-    percussive_bins: int = 31
+    harmonic_seconds: float = 0.4
+    percussive_hz: float = 400.0
+    harmonic_frames: int | None = None
+    percussive_bins: int | None = None
     mask_power: float = 2.0
     harmonic_margin: float = 1.0
     percussive_margin: float = 1.0
+    grid: Grid | None = None
 
     name: ClassVar[str] = "hpss"
 
     def __post_init__(self) -> None:
-        check_range("harmonic_frames", self.harmonic_frames, 1)
-        check_range("percussive_bins", self.percussive_bins, 1)
+        for name in ("harmonic_seconds", "percussive_hz"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ParameterError(f"{name} is {getattr(self, name)}; it must be positive")
+        for name in ("harmonic_frames", "percussive_bins"):
+            if getattr(self, name) is not None:
+                check_range(name, getattr(self, name), 1)
         check_range("harmonic_margin", self.harmonic_margin, 1)
         check_range("percussive_margin", self.percussive_margin, 1)
         if not self.mask_power > 0:
             raise ParameterError(f"mask_power is {self.mask_power}; it must be positive (inf for binary)")
 
     @property
+    def sizes(self) -> tuple[int, int]:
+        """Lengths of the medians in frames and in bins; odd where they come from seconds and Hz."""
+        frames, bins = self.harmonic_frames, self.percussive_bins
+        if frames is None:
+            frames = _odd(self.harmonic_seconds * self.grid.frame_rate) if self.grid else UNSCALED
+        if bins is None:
+            bins = _odd(self.percussive_hz / (self.grid.bin_hz or math.inf)) if self.grid else UNSCALED
+        return frames, bins
+
+    @property
     def context(self) -> int:
         """Frames of neighbourhood that make block-wise work exact."""
-        return self.harmonic_frames // 2
+        return self.sizes[0] // 2
 
     def default_frontend(self, sample_rate: float) -> STFT:
-        """Return a window of about 46 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0464 * sample_rate))
+        """Return a window of about 93 ms with a quarter of it as hop."""
+        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of the parts of X (channels, freq, frames)."""
+        frames, bins = self.sizes
         V = spectrogram(X)
-        H = sliding_median(V, self.harmonic_frames, axis=-1)
-        P = sliding_median(V, self.percussive_bins, axis=-2)
+        H = sliding_median(V, frames, axis=-1)
+        P = sliding_median(V, bins, axis=-2)
         harmonic = soft_mask(H, P, power=self.mask_power, margin=self.harmonic_margin)
         if self.harmonic_margin == self.percussive_margin == 1:
             return MaskModel(masks=harmonic[None], magnitude=V, names=("harmonic", "percussive"))
         percussive = soft_mask(P, H, power=self.mask_power, margin=self.percussive_margin)
         masks = namespace(V).stack([harmonic, percussive])
         return MaskModel(masks=masks, magnitude=V, names=("harmonic", "percussive", "residual"))
+
+
+def _odd(length: float) -> int:
+    """Return the length rounded to a whole odd number, at least 3."""
+    return max(3, round(length) | 1)

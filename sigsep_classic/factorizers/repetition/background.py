@@ -12,11 +12,15 @@ NAMES = ("background", "foreground")
 
 
 def repet_frontend(sample_rate: float) -> STFT:
-    """Return a window of 40 ms rounded up to a power of two, half of it as hop, as the REPET papers have it."""
+    """Return a window of at least 40 ms, a power of two long as in the REPET papers.
+
+    Hann windows at a quarter of their length, where the papers have Hamming windows at half of it: measured half a
+    decibel better, on songs made here and on a real one.
+    """
     n_fft = 16
     while n_fft < 0.04 * sample_rate:
         n_fft *= 2
-    return STFT(n_fft=n_fft, hop=n_fft // 2, window="hamming")
+    return STFT(n_fft=n_fft)
 
 
 def needed_grid(grid: Grid | None, method: str) -> Grid:

@@ -66,7 +66,7 @@ class REPETSIM:
         check_range("cutoff", self.cutoff, 0)
 
     def default_frontend(self, sample_rate: float) -> STFT:
-        """Return the transform of the paper: 40 ms windows, half overlapping."""
+        """Return a Hann window of 40 ms or a little more, a quarter of it as hop."""
         return repet_frontend(sample_rate)
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
