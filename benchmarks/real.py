@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 import sigsep_classic as ssc
-from benchmarks.recordings import MissingRecordingError, music_on_hold, musdb_excerpt, speech_over_music
+from benchmarks.recordings import MissingRecordingError, musdb_excerpt, music_on_hold, speech_over_music
 from sigsep_classic.datasets.synthetic import Mixture
 from sigsep_classic.grouping import by_reference
 from sigsep_classic.metrics import scores
@@ -38,7 +38,7 @@ def row(label: str, truth: Stems, estimates: Stems, rate: int, seconds: float | 
 def table(title: str, mix: Mixture, truth: Stems, methods: Mapping[str, Callable[[], Stems]]) -> None:
     """Print a table with the two rows every table needs."""
     print(f"\n{title}   (stem: SI-SDR, median SDR)")
-    row("mixture", truth, {name: mix.mixture for name in truth}, mix.sample_rate)
+    row("mixture", truth, dict.fromkeys(truth, mix.mixture), mix.sample_rate)
     row("mixture / stems", truth, {name: mix.mixture / len(truth) for name in truth}, mix.sample_rate)
     for label, separate in methods.items():
         separate()
@@ -70,7 +70,7 @@ def main() -> None:
         drums = two_stems(song, "drums", "percussive", "harmonic")
         blind = {
             "hpss": run("hpss", song),
-            "nmf, grouped by shape": run("nmf", song, groups="harmonic_percussive", n_components=30),
+            "nmf, grouped by shape": run("nmf", song, groups="harmonic_percussive"),
         }
         table("MUSDB18 excerpt, drums", song, drums, blind)
         table(

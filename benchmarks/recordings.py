@@ -33,9 +33,7 @@ def _decoded(path: Path, stream: int = 0, *, container: str | None = None) -> tu
     with av.open(str(path), format=container) as file:
         track = file.streams.audio[stream]
         resampler = av.AudioResampler(format="fltp", rate=track.rate)
-        pieces = [
-            part.to_ndarray() for frame in file.decode(track) for part in resampler.resample(frame)
-        ]
+        pieces = [part.to_ndarray() for frame in file.decode(track) for part in resampler.resample(frame)]
         return np.concatenate(pieces, axis=1), track.rate
 
 

@@ -26,6 +26,11 @@ class Registry(Mapping[str, Any]):
         self._places = dict(places)
         self._found: dict[str, Any] = {}
 
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """Names of the methods of this package: those that need no look at what else is installed."""
+        return tuple(self._places)
+
     def _external(self) -> dict[str, Any]:
         from importlib.metadata import entry_points
 

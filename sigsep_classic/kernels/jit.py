@@ -122,7 +122,13 @@ def _attach_cache(dispatcher: Any, function: Callable[..., Any], folder: Path) -
         def save_overload(self, sig: Any, data: Any) -> None:
             try:
                 with filelock.FileLock(folder / "lock", timeout=30):
-                    super().save_overload(sig, data)
+                    try:
+                        super().save_overload(sig, data)
+                    except OSError:
+                        raise
+                    except Exception:  # a damaged index is begun anew
+                        self._cache_file.flush()
+                        super().save_overload(sig, data)
             except (OSError, filelock.Timeout):
                 pass  # a full or vanished cache costs time, never the result
 

@@ -2,7 +2,8 @@
 
 The window is kept sorted while it slides: one value leaves, one enters, each slot needs one comparison of
 each kind and no branch, so that many neighbouring lanes go through the processor's vector unit (or one CUDA
-thread each) together. Results are those of ``scipy.ndimage.median_filter(mode="reflect")``, to the bit.
+thread each) together. Results are those of ``scipy.ndimage.median_filter(mode="reflect")``, to the bit, as long
+as the window is not many times longer than the signal (there SciPy 1.17 mirrors wrongly).
 """
 
 from __future__ import annotations
@@ -58,10 +59,20 @@ def sliding_median(V: Array, size: int, *, axis: int) -> Array:
     return run(batch, size, axis).reshape(V.shape)
 
 
+def odd_length(value: float) -> int:
+    """Return the odd whole number at or next above the rounded value, at least 3: a window with a middle."""
+    return max(3, round(value) | 1)
+
+
 def _numpy(V: np.ndarray, size: int, axis: int) -> np.ndarray:
     from scipy.ndimage import median_filter
 
-    return median_filter(V, size=(1, size, 1) if axis == -2 else (1, 1, size), mode="reflect")
+    half, n = size // 2, V.shape[axis]
+    around = (half, size - 1 - half)  # SciPy itself mirrors wrongly when a window is many signals long
+    padded = np.pad(V, ((0, 0), around, (0, 0)) if axis == -2 else ((0, 0), (0, 0), around), mode="symmetric")
+    filtered = median_filter(padded, size=(1, size, 1) if axis == -2 else (1, 1, size), mode="nearest")
+    kept = filtered[:, half : half + n] if axis == -2 else filtered[..., half : half + n]
+    return np.ascontiguousarray(kept)
 
 
 def _cpu(V: np.ndarray, size: int, axis: int) -> np.ndarray:

@@ -15,7 +15,8 @@ extern "C" __global__ void soft_mask(const real* A, const real* B, real* out, lo
     const real large = real(1) / (real(1) + r * r);
     share = a > b ? large : real(1) - large;
   } else if (kind == 1) {
-    share = a / (a + b);
+    const real u = a / top;
+    share = u / (u + b / top);
   } else if (kind == 0) {
     share = a > b ? real(1) : real(0);
   } else {

@@ -81,7 +81,8 @@ def _shares(first, stop, A, B, out, power, margin, split):  # type: ignore[no-un
             large = one / (one + r * r)
             out[i] = large if a > b else one - large
         elif power == 1:
-            out[i] = a / (a + b)
+            u, v = a / top, b / top
+            out[i] = u / (u + v)
         elif np.isinf(power):
             out[i] = one if a > b else one - one
         else:

@@ -6,6 +6,7 @@ and nothing for the compiler to parallelise. What a block computes never depends
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +19,10 @@ from sigsep_classic.backend import n_threads
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="sigsep")
+
+
+if hasattr(os, "register_at_fork"):  # a forked child has the pool, but not its threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def run_blocks(function: Callable[..., None], n_blocks: int, *args: Any) -> None:

@@ -11,7 +11,7 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback, check_range, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
-from sigsep_classic.kernels.sliding_median import sliding_median
+from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
 from sigsep_classic.kernels.soft_mask import soft_mask
 from sigsep_classic.typing import Array, Grid
 
@@ -102,9 +102,9 @@ class HPSS:
         """Lengths of the medians in frames and in bins; odd where they come from seconds and Hz."""
         frames, bins = self.harmonic_frames, self.percussive_bins
         if frames is None:
-            frames = _odd(self.harmonic_seconds * self.grid.frame_rate) if self.grid else UNSCALED
+            frames = odd_length(self.harmonic_seconds * self.grid.frame_rate) if self.grid else UNSCALED
         if bins is None:
-            bins = _odd(self.percussive_hz / (self.grid.bin_hz or math.inf)) if self.grid else UNSCALED
+            bins = odd_length(self.percussive_hz / (self.grid.bin_hz or math.inf)) if self.grid else UNSCALED
         return frames, bins
 
     @property
@@ -128,8 +128,3 @@ class HPSS:
         percussive = soft_mask(P, H, power=self.mask_power, margin=self.percussive_margin)
         masks = namespace(V).stack([harmonic, percussive])
         return MaskModel(masks=masks, magnitude=V, names=("harmonic", "percussive", "residual"))
-
-
-def _odd(length: float) -> int:
-    """Return the length rounded to a whole odd number, at least 3."""
-    return max(3, round(length) | 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, check_range, magnitude
+from sigsep_classic.factorizers.base import Iterative, check_range, magnitude, nearest_power_of_two
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_nmf import divergence, multiplicative_update
@@ -87,7 +87,7 @@ class NMF(Iterative[NMFModel]):
     True
     """
 
-    n_components: int = 12
+    n_components: int = 20
     beta: float = 1.0
     power: float = 1.0
     solver: str = "extrapolated"
@@ -112,8 +112,8 @@ class NMF(Iterative[NMFModel]):
             raise ParameterError(f"update_order is {self.update_order!r}; use HW or WH")
 
     def default_frontend(self, sample_rate: float) -> STFT:
-        """Return a window of about 46 ms with a quarter of it as hop."""
-        return STFT(n_fft=max(16, 2 ** round(math.log2(max(0.0464 * sample_rate, 1)))))
+        """Return a window of about 93 ms with a quarter of it as hop."""
+        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
 
     @property
     def exponent(self) -> float:
