@@ -94,6 +94,10 @@ class Iterative(ABC, Generic[M]):
         """Return the model as users see it; default unchanged."""
         return model
 
+    def adopt(self, X: Array, start: M) -> M:
+        """Return a user's starting point as a model of this method's kind, a copy; refuse one that does not fit."""
+        return self.copy(start)
+
     def copy(self, model: M) -> M:
         """Return a model that shares no array with ``model``."""
         arrays = {k: v.copy() for k, v in vars(model).items() if hasattr(v, "flags")}
@@ -102,7 +106,7 @@ class Iterative(ABC, Generic[M]):
     def iterate(self, X: Array, *, start: M | None = None) -> Iterator[M]:
         """Yield the model after 0, 1, 2 … ``n_iter`` steps, each a copy of its own."""
         data = self.prepare(X)
-        model = self.init(data) if start is None else self.copy(start)
+        model = self.init(data) if start is None else self.adopt(data, start)
         yield self.copy(model)
         for _ in range(self.n_iter):
             model = self.step(data, model)
@@ -131,7 +135,7 @@ class Iterative(ABC, Generic[M]):
             The loss is not finite.
         """
         data = self.prepare(X)
-        model = self.init(data) if start is None else self.copy(start)
+        model = self.init(data) if start is None else self.adopt(data, start)
         losses = [(0, self._checked_loss(data, model, 0))] if self.tol > 0 else []
         for i in range(1, self.n_iter + 1):
             model = self.step(data, model)

@@ -163,9 +163,22 @@ class NMF(Iterative[NMFModel]):
         W = xp.array(model.W, order="C", copy=True)
         return NMFModel(W=W, H=xp.array(model.H.T, order="C", copy=True).T, **rest)
 
+    def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
+        """Return a copy of ``start`` for the solver, in the dtype of V.
+
+        Raises
+        ------
+        ShapeError
+            W or H does not fit V.
+        """
+        if start.W.shape != (X.shape[0], start.H.shape[0]) or start.H.shape[1] != X.shape[1]:
+            raise ShapeError(
+                f"start has W {start.W.shape} and H {start.H.shape}; V is {X.shape} (freq, frames)"
+            )
+        return self.copy(replace(start, W=start.W.astype(X.dtype), H=start.H.astype(X.dtype)))
+
     def step(self, X: Array, model: NMFModel) -> NMFModel:
         """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
-        self._check_start(X, model)
         gain = _gain(X)
         if self.solver != "extrapolated":
             self._update(X, model.W, model.H, gain)
@@ -212,12 +225,6 @@ class NMF(Iterative[NMFModel]):
         if not math.isfinite(value):
             raise NumericalError(f"NMF: the divergence is {value}; give finite, non-negative data")
         return value
-
-    def _check_start(self, X: Array, model: NMFModel) -> None:
-        if model.W.shape != (X.shape[0], model.H.shape[0]) or model.H.shape[1] != X.shape[1]:
-            raise ShapeError(
-                f"start has W {model.W.shape} and H {model.H.shape}; V is {X.shape} (freq, frames)"
-            )
 
 
 def _gain(V: Array) -> float:

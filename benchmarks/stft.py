@@ -1,0 +1,48 @@
+"""STFT and inverse of 30 s of stereo against librosa and SciPy.
+
+python -m benchmarks.stft
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.timing import compare, header
+
+
+def main() -> None:
+    """Print analysis and synthesis times, float32, 2048 by 512."""
+    import librosa
+    from scipy.signal import ShortTimeFFT
+    from scipy.signal.windows import hann
+
+    from sigsep_classic import STFT
+
+    x = np.random.default_rng(0).standard_normal((2, 30 * 44100)).astype(np.float32)
+    n = x.shape[1]
+    ours, theirs = STFT(), ShortTimeFFT(hann(2048, sym=False).astype(np.float32), 512, 1)
+    X, L, S = ours.analyze(x), librosa.stft(x), theirs.stft(x)
+    header("STFT analysis, 30 s stereo float32", "librosa", "scipy")
+    compare(
+        {
+            "ours": lambda: ours.analyze(x),
+            "librosa.stft": lambda: librosa.stft(x),
+            "scipy ShortTimeFFT.stft": lambda: theirs.stft(x),
+        }
+    )
+    header("STFT synthesis", "librosa", "scipy")
+    compare(
+        {
+            "ours": lambda: ours.synthesize(X, n),
+            "librosa.istft": lambda: librosa.istft(L, length=n),
+            "scipy ShortTimeFFT.istft": lambda: theirs.istft(S, k1=n),
+        }
+    )
+    for dtype in (np.float32, np.float64):
+        y = x.astype(dtype)
+        error = np.abs(ours.synthesize(ours.analyze(y), n) - y).max() / np.abs(y).max()
+        print(f"  reconstruction, {np.dtype(dtype)}: {error:.1e} of the peak")
+
+
+if __name__ == "__main__":
+    main()
