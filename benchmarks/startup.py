@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.timing import header
 
-ROUNDS = 9
+ROUNDS = 21
 HEAVY = "[m for m in ('numba', 'librosa', 'sklearn', 'scipy.signal') if m in sys.modules]"
 
 
@@ -41,9 +41,21 @@ def main() -> None:
     bare = median([python, "-c", "pass"])
     importing = median([python, "-c", "import sigsep_classic"])
     helping = median([python, "-m", "sigsep_classic", "--help"])
+    empty = median([python, "-m", "__future__"])
+    inside = median(
+        [
+            python,
+            "-c",
+            "import sys; sys.argv[1:] = ['--help']; from sigsep_classic.__main__ import main; main()",
+        ]
+    )
     print(f"  bare Python                {bare:.3f}")
+    print(f"  python -m of a tiny module {empty:.3f}   (Python's own price for -m)")
     print(f"  import sigsep_classic      {importing:.3f}   {importing - bare:+.3f} over bare")
-    print(f"  --help                     {helping:.3f}   {helping / bare:.2f} x bare")
+    print(f"  --help                     {inside:.3f}   {inside / bare:.2f} x bare")
+    print(
+        f"  -m sigsep_classic --help   {helping:.3f}   {helping / bare:.2f} x bare, {helping / empty:.2f} x python -m"
+    )
     loaded = subprocess.run(
         [python, "-c", f"import sys, sigsep_classic; print({HEAVY})"],
         capture_output=True,

@@ -9,10 +9,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from sigsep_classic._version import __version__
+
+TYPE_CHECKING = False  # importing typing would cost as much as starting Python
 
 _NAMES = {
     "separate": "api",
@@ -70,6 +69,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from sigsep_classic import (
         audio,
         datasets,
@@ -96,6 +97,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
     if name in _NAMES:
         value = getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
     elif name in _MODULES:
