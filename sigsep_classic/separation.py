@@ -140,7 +140,9 @@ class Separation(Mapping[str, Array]):
         OutputError
             A file can't be written; nothing is left behind.
         """
-        stems = dict(self.stems) | ({"residual": self.residual} if residual else {})
+        stems = dict(self.stems)
+        if residual and "residual" not in stems:  # HPSS with margins has a stem of that name
+            stems["residual"] = self.residual
         method = getattr(self.method, "name", "stems")
         paths: dict[str, Any] = {}
         for stem, samples in stems.items():

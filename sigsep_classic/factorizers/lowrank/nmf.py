@@ -87,7 +87,7 @@ class NMF(Iterative[NMFModel]):
     True
     """
 
-    n_components: int = 20
+    n_components: int = 30
     beta: float = 1.0
     power: float = 1.0
     solver: str = "extrapolated"

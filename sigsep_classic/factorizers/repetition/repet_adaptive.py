@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
@@ -69,6 +70,8 @@ class AdaptiveREPET:
         check_range("min_period", self.min_period, 0)
         check_range("max_period", self.max_period, self.min_period)
         check_range("n_periods", self.n_periods, 3)
+        if self.n_periods % 2 == 0:
+            raise ParameterError(f"n_periods is {self.n_periods}; it must be odd, as many before as after")
         check_range("cutoff", self.cutoff, 0)
 
     def default_frontend(self, sample_rate: float) -> STFT:

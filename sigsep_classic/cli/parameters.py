@@ -1,0 +1,182 @@
+"""A method's parameters, read from its dataclass fields and its numpydoc: one source for options and listings."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
+"""Types an option can have, beside bool, in the order in which a value is tried."""
+
+_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "yes or no", "None": "none"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a method.
+
+    Parameters
+    ----------
+    name : str
+        As in Python.
+    type : str
+        Its annotation, such as ``"int | None"``.
+    default : object
+        None also where there is no default; see ``required``.
+    doc : str
+        Its text in the class docstring, on one line.
+    choices : tuple of str
+        Values the docstring lists as ``{"a", "b"}``; empty if it lists none.
+    required : bool
+        Whether there is no default.
+    """
+
+    name: str
+    type: str
+    default: Any
+    doc: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The parts of the annotation: ``("int", "None")``."""
+        return tuple(part.strip() for part in self.type.split("|"))
+
+    @property
+    def option(self) -> str | None:
+        """The option on the command line, or None for a type that can't be typed there."""
+        usable = {*TYPES, "bool", "None"}
+        return "--" + self.name.replace("_", "-") if usable.issuperset(self.kinds) else None
+
+    def convert(self, text: str) -> Any:
+        """Return the value of a word on the command line.
+
+        Raises
+        ------
+        argparse.ArgumentTypeError
+            It is none of the types or choices.
+        """
+        if "None" in self.kinds and text.lower() == "none":
+            return None
+        if self.choices and text not in self.choices:
+            raise argparse.ArgumentTypeError(f"{text!r} is unknown; use one of {', '.join(self.choices)}")
+        for kind, convert in TYPES.items():
+            if kind in self.kinds:
+                try:
+                    return convert(text)
+                except ValueError:
+                    continue
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not {' or '.join(map(_WORDS.__getitem__, self.kinds))}"
+        )
+
+    def add_to(self, group: Any, *, option: str | None = None) -> None:
+        """Add the option to an argparse group; only what is typed ends up in the namespace."""
+        flag = option or self.option
+        shared = {"dest": f"parameter:{self.name}", "default": argparse.SUPPRESS, "help": self._help()}
+        if self.kinds == ("bool",):
+            action = argparse.BooleanOptionalAction
+            # Its own note on the default knows nothing of SUPPRESS.
+            group.add_argument(flag, action=action, **shared)
+            return
+        metavar = "{" + ",".join(self.choices) + "}" if self.choices else self._metavar()
+        group.add_argument(flag, type=self.convert, metavar=metavar, **shared)
+
+    def _metavar(self) -> str:
+        return "|".join("none" if kind == "None" else kind.upper() for kind in self.kinds)
+
+    def _help(self) -> str:
+        shown = "" if self.required or self.default is None else f" (default: {self.default})"
+        return (self.doc.rstrip(".") + shown).replace("%", "%%")
+
+
+def parameters_of(kind: type) -> list[Parameter]:
+    """Return the parameters of a method's class in the order of its docstring, without ``grid``: it is not typed."""
+    docs = _documented(kind)
+    order = {name: i for i, name in enumerate(docs)}
+    found = []
+    for field in sorted(dataclasses.fields(kind), key=lambda field: order.get(field.name, len(order))):
+        if not field.init or field.name == "grid":
+            continue
+        described, doc = docs.get(field.name, ("", ""))
+        default, required = _default(field)
+        found.append(
+            Parameter(
+                name=field.name,
+                type=_annotation(field.type),
+                default=default,
+                doc=doc,
+                choices=_choices(described),
+                required=required,
+            )
+        )
+    return found
+
+
+def summary_of(kind: type) -> str:
+    """Return the first paragraph of a class docstring: one sentence."""
+    return _plain_words((inspect.getdoc(kind) or "").partition("\n\n")[0])
+
+
+def references_of(kind: type) -> list[str]:
+    """Return the entries of the References section, one a paper, each on one line."""
+    text = _section(kind, "References")
+    return [_plain_words(entry) for entry in re.split(r"\n\s*\n", text) if entry.strip()]
+
+
+def _default(field: dataclasses.Field[Any]) -> tuple[Any, bool]:
+    if field.default is not dataclasses.MISSING:
+        return field.default, False
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory(), False
+    return None, True
+
+
+def _annotation(annotation: Any) -> str:
+    """Return an annotation as text, whether or not the module postpones their evaluation."""
+    if isinstance(annotation, type):
+        return annotation.__name__
+    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+
+
+def _choices(described: str) -> tuple[str, ...]:
+    """Return the names in ``{"a", "b"}``."""
+    listed = re.match(r"\{(.*?)\}", described)
+    return tuple(re.findall(r"[\"']([^\"']+)[\"']", listed[1])) if listed else ()
+
+
+def _plain_words(text: str) -> str:
+    """Return text on one line, without the marks of reStructuredText."""
+    return re.sub(r"`+", "", " ".join(text.split()))
+
+
+def _section(kind: type, title: str) -> str:
+    """Return the body of one numpydoc section, or an empty string."""
+    doc = inspect.getdoc(kind) or ""
+    match = re.search(rf"^{title}\n-{{3,}}\n(.*?)(?=\n\n?[^\n]+\n-{{3,}}\n|\Z)", doc, re.S | re.M)
+    return match[1].strip("\n") if match else ""
+
+
+def _documented(kind: type) -> dict[str, tuple[str, str]]:
+    """Return (type, text) by parameter name; what a class leaves out is looked up in its bases."""
+    found: dict[str, tuple[str, str]] = {}
+    for base in kind.__mro__:
+        if "__doc__" not in vars(base) or not dataclasses.is_dataclass(base):
+            continue
+        names: list[str] = []
+        described, lines = "", list[str]()
+        for line in [*_section(base, "Parameters").split("\n"), "end"]:
+            if line[:1].strip():
+                for name in names:
+                    found.setdefault(name, (described, _plain_words("\n".join(lines))))
+                left, _, described = (part.strip() for part in line.partition(" : "))
+                names, lines = [name.strip(" *") for name in left.split(",")], []
+            else:
+                lines.append(line)
+    return found

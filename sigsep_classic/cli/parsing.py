@@ -1,0 +1,141 @@
+"""Parsers whose errors are exceptions, whose options come in any order, and that say what was meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn
+
+from sigsep_classic.cli.main import PROG
+from sigsep_classic.errors import ParameterError
+
+Hint = Callable[[str, argparse.Namespace], str | None]
+"""What a verb can say about an option it doesn't know, given the option and what was parsed."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are `ParameterError`, for the one handler in ``main``."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message with the way to the help."""
+        raise ParameterError(f"{message}; see {self.prog} --help")
+
+
+def verb_parser(verb: str, summary: str, *, arguments: str = "") -> Parser:
+    """Return a parser with the options every verb has."""
+    parser = Parser(
+        prog=f"{PROG} {verb}",
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=f"{PROG} {verb} [OPTIONS] {arguments}".strip(),
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is done and how long it takes")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def parse(parser: Parser, words: list[str], *, hint: Hint | None = None) -> argparse.Namespace:
+    """Return the options in ``words``, files and options in any order.
+
+    Raises
+    ------
+    ParameterError
+        A word is unknown or has no valid value.
+    """
+    options, extra = parser.parse_known_intermixed_args(words)
+    if not extra:
+        return options
+    unknown = next((word for word in extra if word.startswith("-") and word != "-"), None)
+    if unknown is None:
+        parser.error(f"{extra[0]!r} is one word too many")
+    name = unknown.partition("=")[0]
+    known = [option for action in parser._actions for option in action.option_strings]
+    near = _nearest(name, known)
+    more = f"did you mean {near[0]}?" if near else (hint and hint(name, options))
+    raise ParameterError(f"unknown option {name}; {more or 'there are ' + ', '.join(known)}")
+
+
+def unknown_verb(word: str, verbs: Iterable[str]) -> ParameterError:
+    """Return the error for a first word that is no verb."""
+    near = _nearest(word, verbs)
+    if near:
+        return ParameterError(f"{word!r} is no verb; did you mean {near[0]!r}?")
+    if word.startswith("-"):
+        return ParameterError(f"{word} comes before the verb; begin with one of {', '.join(verbs)}")
+    if "." in word or "/" in word:
+        return ParameterError(f"{word!r} is no verb; did you mean {PROG} separate {word}?")
+    return ParameterError(f"{word!r} is no verb; use one of {', '.join(verbs)}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, list(known), n=1)
+
+
+def whole_number(low: int) -> Callable[[str], int]:
+    """Return a converter to integers of at least ``low``."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least {low}")
+        return value
+
+    return convert
+
+
+def method_in(words: list[str], default: str) -> str:
+    """Return the method that ``words`` name, before it is known which options they may hold."""
+    finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for flag in ("-q", "-v", "-h"):
+        finder.add_argument(flag, action="store_true")
+    for option in ("-o", "-d", "-j"):
+        finder.add_argument(option)
+    finder.add_argument("-m", "--method", default=default)
+    try:
+        found: str = finder.parse_known_args(words)[0].method
+    except argparse.ArgumentError:  # an option without its value: the full parser will say so
+        return default
+    return found
+
+
+def parse_groups(text: str | None) -> str | Mapping[str, list[int]] | None:
+    """Return a grouping from ``"timbre"`` or ``"drums=0,3;voice=1,2"``.
+
+    Raises
+    ------
+    ParameterError
+        A part is not a name with component numbers.
+    """
+    if text is None or "=" not in text:
+        return text
+    groups: dict[str, list[int]] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, _, members = (piece.strip() for piece in part.partition("="))
+        try:
+            numbers = [int(k) for k in members.split(",")]
+        except ValueError:
+            numbers = []
+        if not name or not numbers:
+            raise ParameterError(f'--groups: {part!r} is not NAME=0,3; write "drums=0,3;voice=1,2"')
+        if name in groups:
+            raise ParameterError(f"--groups: {name!r} is given twice; put its components in one list")
+        groups[name] = numbers
+    return groups
+
+
+def parse_window(text: str | None) -> Any:
+    """Return a window as ``scipy.signal.get_window`` takes it: ``"hann"``, or ``"kaiser,8"`` as a tuple."""
+    if text is None or "," not in text:
+        return text
+    name, *numbers = text.split(",")
+    try:
+        return (name, *map(float, numbers))
+    except ValueError:
+        raise ParameterError(f"--window: {text!r} is not NAME or NAME,NUMBER such as kaiser,8") from None

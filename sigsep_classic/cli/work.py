@@ -1,0 +1,299 @@
+"""One file from reading to writing, as a record that says all there is to say about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import platform
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+
+from sigsep_classic import audio
+from sigsep_classic._version import __version__
+from sigsep_classic.api import separate
+from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
+from sigsep_classic.cli.failures import describe, drop_stdout
+from sigsep_classic.cli.inputs import STDIN, Job
+from sigsep_classic.errors import AudioError, OutputError, ParameterError
+from sigsep_classic.frontends import STFT
+from sigsep_classic.separation import TEMPLATE, Separation
+from sigsep_classic.typing import FrontEnd
+
+STDOUT = "-"
+
+Tell = Callable[[str], None]
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What is the same for every file of a run; can be sent to another process.
+
+    Parameters
+    ----------
+    method : Factorizer
+        With its parameters.
+    device : str
+        As `backend.resolve_device` gave it.
+    transform : dict
+        ``n_fft``, ``hop`` and ``window``, those that were asked for.
+    mask, groups, n_sources
+        As for `separate`.
+    outdir : str
+        Where the stems go; ``-`` is standard output.
+    template, ext, subtype, clip_mode, residual
+        As for `Separation.save`.
+    stems : tuple of str
+        Those to write; empty for all.
+    allow_any_codec : bool
+        As for `audio.load`.
+    inputs : tuple of str
+        Files that must not be written over.
+    debug : bool
+        Keep the traceback of a failure in its record.
+    """
+
+    method: Any
+    device: str
+    transform: dict[str, Any]
+    mask: str | None = None
+    groups: Any = None
+    n_sources: int | None = None
+    outdir: str = "separated"
+    template: str = TEMPLATE
+    ext: str = "wav"
+    subtype: str | None = None
+    clip_mode: str = "common"
+    residual: bool = False
+    stems: tuple[str, ...] = ()
+    allow_any_codec: bool = False
+    inputs: tuple[str, ...] = ()
+    debug: bool = False
+
+    @property
+    def method_name(self) -> str:
+        """The method's name, or that of its class."""
+        return str(getattr(self.method, "name", type(self.method).__name__))
+
+    def frontend(self, sample_rate: int) -> FrontEnd | None:
+        """Return the transform asked for, the rest of it being the method's own; None leaves all to the method."""
+        if not self.transform:
+            return None
+        own = self.method.default_frontend(sample_rate) if hasattr(self.method, "default_frontend") else None
+        base = own if isinstance(own, STFT) else STFT()
+        return dataclasses.replace(
+            base, **({"hop": None} if "n_fft" in self.transform else {}) | self.transform
+        )
+
+
+def process(job: Job, settings: Settings, tell: Tell | None = None) -> Record:
+    """Separate one file and return its record; a failure is a record too.
+
+    Parameters
+    ----------
+    job : Job
+        What to read.
+    settings : Settings
+        What to do with it.
+    tell : callable, optional
+        Called with what is being done: ``reading``, ``separating 20/200``, ``writing``.
+
+    Returns
+    -------
+    dict
+        Plain values: ``status`` is ``"ok"`` or ``"error"``. Strings of ``warnings`` in both.
+    """
+    begun = time.perf_counter()
+    record: Record = {"status": "ok", "input": job.source, "track": job.track}
+    with _warnings_kept() as kept:
+        try:
+            record |= _separated(job, settings, tell or (lambda text: None))
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            failure = describe(error)
+            record |= {"status": "error", "error": _named(failure.message, job)}
+            record |= {"kind": failure.kind, "exit_code": failure.exit_code}
+            if settings.debug:
+                record["traceback"] = traceback.format_exc()
+    record["warnings"] = [line.removeprefix(f"{job.source}: ") for line in kept]
+    record["seconds"] = round(time.perf_counter() - begun, 4)
+    return record
+
+
+def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
+    if job.problem:
+        raise AudioError(job.problem)
+    tell("reading")
+    sound = audio.load(_source(job), allow_any_codec=settings.allow_any_codec)
+    rate = sound.sample_rate
+    _check_encoding(settings, sound)
+    tell("separating")
+    found = separate(
+        sound.samples,
+        rate,
+        method=settings.method,
+        frontend=settings.frontend(rate),
+        mask=settings.mask,
+        groups=settings.groups,
+        n_sources=settings.n_sources,
+        device=settings.device,
+        callback=_callback(settings.method, tell),
+    )
+    tell("writing")
+    written = _write(_chosen(found, settings), job, settings)
+    return {
+        **written,
+        "duration": sound.duration,
+        "sample_rate": rate,
+        "channels": len(sound.samples),
+        "method": settings.method_name,
+        "parameters": _parameters(settings.method),
+        "device": found.info["device"],
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that results depend on."""
+    return {
+        "sigsep_classic": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+
+
+def check_format(ext: str, subtype: str | None) -> None:
+    """Raise `ParameterError` if stems of this suffix and coding can never be written."""
+    try:
+        resolve_encoding(
+            f"--ext .{ext}", format=None, subtype=subtype, channels=1, sample_rate=48000, n_samples=1
+        )
+    except OutputError as error:
+        raise ParameterError(str(error)) from None
+
+
+def _source(job: Job) -> Any:
+    if job.source != STDIN:
+        return job.source
+    if sys.stdin is None:
+        raise AudioError("standard input is closed; pipe a sound file into it")
+    return sys.stdin.buffer
+
+
+def _check_encoding(settings: Settings, sound: audio.Audio) -> None:
+    """Find out before the work, not after it, that the format can't hold this sound."""
+    channels, n_samples = sound.samples.shape
+    resolve_encoding(
+        f"{sound.name} as .{settings.ext}",
+        format=_format(settings.ext),
+        subtype=settings.subtype,
+        channels=channels,
+        sample_rate=sound.sample_rate,
+        n_samples=n_samples,
+    )
+
+
+def _format(ext: str) -> str:
+    """Return the format of a suffix: ``aif`` is ``aiff``."""
+    return next(key for key, (_, _, suffixes) in FORMATS.items() if f".{ext}" in suffixes)
+
+
+def _callback(method: Any, tell: Tell) -> Callable[[int, Any], None] | None:
+    total = getattr(method, "n_iter", None)
+
+    def after_step(i: int, model: Any) -> None:
+        tell(f"separating {i}/{total}")
+
+    return after_step if total else None
+
+
+def _chosen(found: Separation, settings: Settings) -> Separation:
+    """Return the stems to write; the residual is what all stems leave, not what the chosen ones leave."""
+    stems = dict(found.stems)
+    if settings.residual and "residual" not in stems:
+        stems["residual"] = found.residual
+    for name in settings.stems:
+        if name not in stems:
+            raise ParameterError(f"--stem {name}: {settings.method_name} makes {', '.join(stems)}")
+    if settings.stems:
+        stems = {name: stems[name] for name in settings.stems}
+    return dataclasses.replace(found, stems=stems)
+
+
+def _write(found: Separation, job: Job, settings: Settings) -> Record:
+    options: dict[str, Any] = {"subtype": settings.subtype, "clip_mode": settings.clip_mode}
+    if settings.outdir == STDOUT:
+        if sys.stdout is None:
+            raise OutputError("standard output is closed; use -o FOLDER")
+        (samples,) = found.stems.values()
+        options["format"] = _format(settings.ext)
+        try:
+            saved = audio.write_stream(sys.stdout.buffer, samples, found.sample_rate, **options)
+        except OutputError:
+            drop_stdout()  # what is left in its buffer would fail once more at exit
+            raise
+        paths: tuple[str, ...] = (STDOUT,)
+    else:
+        saved = dataclasses.replace(found, track=job.track).save(
+            settings.outdir, template=settings.template, ext=settings.ext, inputs=settings.inputs, **options
+        )
+        paths = saved.paths
+    return {
+        "outputs": dict(zip(found.stems, paths, strict=True)),
+        "subtype": saved.subtypes[0],
+        "peak": saved.peak,
+        "gain": saved.gain,
+        "clipped": saved.clipped,
+    }
+
+
+def _parameters(method: Any) -> dict[str, Any]:
+    if not dataclasses.is_dataclass(method):
+        return {}
+    return {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name != "grid"}
+
+
+def _named(message: str, job: Job) -> str:
+    """Return the message with the input's name before it, unless it begins with that."""
+    name = "<stdin>" if job.source == STDIN else job.source
+    return message if message.startswith(name) else f"{name}: {message}"
+
+
+class _Keeper(logging.Handler):
+    """Collects the text of warnings."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self.lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one line."""
+        self.lines.append(record.getMessage())
+
+
+@contextmanager
+def _warnings_kept() -> Iterator[list[str]]:
+    """Collect what the package logs as a warning, and Python's warnings, in place of printing them."""
+    lines: list[str] = []
+    logger = logging.getLogger("sigsep_classic")
+    keeper, propagate = _Keeper(lines), logger.propagate
+    logger.addHandler(keeper)
+    logger.propagate = False
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield lines
+        lines += [f"{item.category.__name__}: {item.message}" for item in caught]
+    finally:
+        logger.removeHandler(keeper)
+        logger.propagate = propagate
