@@ -46,7 +46,7 @@ class STFT:
     References
     ----------
     D. W. Griffin and J. S. Lim, "Signal estimation from modified short-time Fourier transform", IEEE Trans.
-    Acoustics, Speech, and Signal Processing 32(2), 1984, eq. (6).
+    Acoustics, Speech, and Signal Processing 32(2), 1984 (equation number not checked).
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,7 +39,7 @@ def by_timbre(
     Returns
     -------
     dict of str to list of int
-        ``source1 …``, the group with most energy first.
+        ``source1 …``, the group with most energy first; the last ones are empty if there are fewer timbres.
 
     Raises
     ------
@@ -56,12 +57,15 @@ def by_timbre(
         )
     from scipy.fft import dct
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     W = to_host(model.W).astype(float)
     bands = _mel_bands(W.shape[0], grid.bin_hz) @ W**2
     levels = np.log(bands + 1e-6 * bands.max(axis=0) + 1e-30)
-    features = dct(levels, axis=0, norm="ortho")[1 : n_mfcc + 1].T
-    labels = KMeans(n_groups, n_init=10, random_state=seed).fit_predict(features)
+    features = dct(levels, axis=0, norm="ortho")[1 if len(levels) > 1 else 0 : n_mfcc + 1].T
+    with warnings.catch_warnings():  # fewer timbres than groups: the last groups stay empty
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        labels = KMeans(n_groups, n_init=10, random_state=seed).fit_predict(features)
     energy = to_host(model.H).sum(axis=1) * W.sum(axis=0)
     order = sorted(range(n_groups), key=lambda g: -energy[labels == g].sum())
     return {f"source{i + 1}": np.flatnonzero(labels == g).tolist() for i, g in enumerate(order)}

@@ -91,9 +91,9 @@ def apply(gains: Array, X: Array) -> Array:
     X : array (channels, freq, frames)
         Real or complex.
     """
-    if X.dtype.kind != "c":
-        return gains * X
     Y = empty_alike(X)
+    if X.dtype.kind != "c":
+        return namespace(X).multiply(X, gains, out=Y)
     namespace(X).multiply(X.real, gains, out=Y.real)
     namespace(X).multiply(X.imag, gains, out=Y.imag)
     return Y

@@ -42,7 +42,7 @@ def ideal_ratio_mask(
     References
     ----------
     F.-R. Stöter, A. Liutkus and N. Ito, "The 2018 signal separation evaluation campaign", Proc. LVA/ICA, 2018,
-    section 3 (oracle methods IRM1 and IRM2).
+    oracle methods IRM1 and IRM2.
 
     Notes
     -----

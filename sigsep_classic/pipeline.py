@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sigsep_classic import masking
+from sigsep_classic.backend import namespace
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.models import LowRankModel, MaskModel, check_groups
@@ -79,7 +80,8 @@ def separate_array(
 def level(x: Array) -> float:
     """Return the power of two at or above the peak of x, by which it is divided and multiplied without error."""
     top = float(abs(x).max())
-    return 2.0 ** math.ceil(math.log2(top)) if top > 0 else 1.0
+    highest = namespace(x).finfo(x.dtype).maxexp - 1
+    return 2.0 ** min(math.ceil(math.log2(top)), highest) if top > 0 else 1.0
 
 
 def _on_grid(method: Any, grid: Grid) -> Any:

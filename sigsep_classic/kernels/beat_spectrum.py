@@ -26,7 +26,7 @@ def beat_spectrum(V: Array) -> Array:
     References
     ----------
     Z. Rafii and B. Pardo, "REpeating Pattern Extraction Technique (REPET): a simple method for music/voice
-    separation", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013, eqs. (1)-(2).
+    separation", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013 (equation numbers not checked).
     """
     xp, fft = namespace(V), fft_namespace(V)
     n_bins, n_frames = V.shape

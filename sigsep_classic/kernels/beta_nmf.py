@@ -55,7 +55,7 @@ def multiplicative_update(
     References
     ----------
     C. Févotte and J. Idier, "Algorithms for nonnegative matrix factorization with the β-divergence", Neural
-    Computation 23(9), 2011, eqs. (4.1)-(4.4).
+    Computation 23(9), 2011 (equation numbers not checked).
     """
     if beta == 2:
         _euclidean(V, W, H, factor, exponent)

@@ -53,10 +53,10 @@ class HPSS:
 
     References
     ----------
-    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010, eqs. (4)-(9).
+    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010 (equation numbers not checked).
 
     J. Driedger, M. Müller and S. Disch, "Extending harmonic-percussive separation of audio signals", Proc.
-    ISMIR, 2014, eqs. (5)-(8).
+    ISMIR, 2014, pp. 611-616 (equation numbers not checked).
 
     Notes
     -----

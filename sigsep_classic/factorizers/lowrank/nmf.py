@@ -117,7 +117,7 @@ class NMF(Iterative[NMFModel]):
 
     @property
     def exponent(self) -> float:
-        """γ of the update [A/B]^γ: Févotte & Idier 2011, section 4.1; 1 between 0 and 1 unless ``"mu"``."""
+        """γ of the update [A/B]^γ: Févotte & Idier 2011; 1 between 0 and 1 unless ``"mu"``."""
         if self.beta > 2:
             return 1 / (self.beta - 1)
         if self.beta < 0 or (self.beta < 1 and self.solver == "mu"):

@@ -47,7 +47,7 @@ class AdaptiveREPET:
     References
     ----------
     A. Liutkus, Z. Rafii, R. Badeau, B. Pardo and G. Richard, "Adaptive filtering for music/voice separation
-    exploiting the repeating musical structure", Proc. ICASSP, 2012, sections 2-3.
+    exploiting the repeating musical structure", Proc. ICASSP, 2012 (equation numbers not checked).
 
     Notes
     -----

@@ -43,7 +43,7 @@ class REPETSIM:
     References
     ----------
     Z. Rafii and B. Pardo, "Music/voice separation using the similarity matrix", Proc. ISMIR, 2012,
-    sections 2.2-2.4.
+    sections on the similarity matrix and the repeating model (equation numbers not checked).
 
     Notes
     -----
