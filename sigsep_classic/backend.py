@@ -153,7 +153,7 @@ def to_foreign(x: Array, like: Any) -> Any:
     if is_torch(like):
         import torch
 
-        return torch.from_dlpack(x)
+        return torch.from_dlpack(x if like.is_cuda else to_host(x))
     return x if _is_cupy(like) else to_host(x)
 
 

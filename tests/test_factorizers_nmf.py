@@ -88,7 +88,8 @@ def test_zeros_silent_frames_and_silent_bins_leave_finite_factors(beta: float, d
     V[5] = 0
     V[np.random.default_rng(0).random(V.shape) < 0.2] = 0
     model = NMF(n_components=4, beta=beta, n_iter=30).fit(V[None])
-    assert np.isfinite(model.W).all() and np.isfinite(model.H).all()
+    assert np.isfinite(model.W).all()
+    assert np.isfinite(model.H).all()
     assert model.W.dtype == model.H.dtype == dtype
     reconstructed = model.reconstruct().sum(axis=0)[0]
     assert reconstructed[:, 10:20].max() < 1e-2 * V.max()

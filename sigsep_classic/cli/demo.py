@@ -58,7 +58,9 @@ def run(options: argparse.Namespace) -> int:
         say(to_json(record))
     elif not options.quiet:
         say(demo.format_table(record))
-        complain(f"sounds and scores are in {folder}", label="")
+        page = record.get("page")
+        where = f"sounds and scores are in {folder}" + (f"; listen and look: {folder / page}" if page else "")
+        complain(where, label="")
     return 0
 
 

@@ -240,12 +240,14 @@ def _cpu(
     V: np.ndarray, W: np.ndarray, H: np.ndarray, factor: str, beta: float, exponent: float, gain: float
 ) -> None:
     real = V.dtype.type
+    W, H = (
+        M if M.flags.writeable else M.copy(order="K") for M in (W, H)
+    )  # numba types read-only arrays apart
     A = H.T if factor == "H" else W
-    Vt = V.T if V.flags.f_contiguous else V.T[:, :]
     tiny = real(max(_tiny(V, factor, gain), float(np.finfo(real).tiny)))
     numbers = (real(beta), real(exponent), real(gain), real(MODEL_FLOOR), real(DATA_FLOOR), tiny)
     with single_threaded_blas():
-        run_blocks(_update_blocks, -(-len(A) // OUTER), Vt, W, H.T, factor == "H", _kind(beta), numbers)
+        run_blocks(_update_blocks, -(-len(A) // OUTER), V.T, W, H.T, factor == "H", _kind(beta), numbers)
 
 
 @jit(error_model="numpy")

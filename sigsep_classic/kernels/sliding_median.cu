@@ -21,7 +21,9 @@ extern "C" __global__ void sliding_median(const real* V, real* out, int n, int l
   for (int step = 0; step < count + SIZE - 1; step++) {
     const real entering = V[plane + (long long)reflected(first + step - half, n) * lanes + lane];
     real before = -inf;
+#if SIZE <= 64  // the whole window in registers
 #pragma unroll
+#endif
     for (int i = 0; i < SIZE; i++) {
       const real kept = state[i] < leaving ? state[i] : state[i + 1];
       const real low = kept < entering ? kept : entering;

@@ -7,6 +7,7 @@ and nothing for the compiler to parallelise. What a block computes never depends
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -47,8 +48,26 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
+_limit_lock = threading.Lock()
+_limits: list[Any] = []
+_inside = 0
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Keep BLAS to one thread inside: our own threads are the parallel ones."""
-    with _controller().limit(limits=1, user_api="blas"):
+    """Keep BLAS to one thread inside: our own threads are the parallel ones.
+
+    The limit is the process's. Where several threads are inside at once the first sets it and the last lifts it.
+    """
+    global _inside
+    with _limit_lock:
+        if _inside == 0:
+            _limits.append(_controller().limit(limits=1, user_api="blas"))
+        _inside += 1
+    try:
         yield
+    finally:
+        with _limit_lock:
+            _inside -= 1
+            if _inside == 0:
+                _limits.pop().restore_original_limits()

@@ -1,0 +1,1 @@
+"""The promises every method keeps, as functions of any method."""

@@ -36,7 +36,7 @@ class HPSS:
         Length of the median along frequency in Hz, greater than 0.
     harmonic_frames, percussive_bins : int or None
         The two lengths in frames and bins, at least 1, in place of the above. Without these and without a grid
-        both are 31.
+        with more than one frequency both are 31.
     mask_power : float
         Exponent p of the gains, greater than 0; ``inf`` gives binary masks.
     harmonic_margin : float
@@ -53,7 +53,8 @@ class HPSS:
 
     References
     ----------
-    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010 (equation numbers not checked).
+    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010
+    (equation numbers not checked).
 
     J. Driedger, M. Müller and S. Disch, "Extending harmonic-percussive separation of audio signals", Proc.
     ISMIR, 2014, pp. 611-616 (equation numbers not checked).
@@ -100,12 +101,11 @@ class HPSS:
     @property
     def sizes(self) -> tuple[int, int]:
         """Lengths of the medians in frames and in bins; odd where they come from seconds and Hz."""
-        frames, bins = self.harmonic_frames, self.percussive_bins
-        if frames is None:
-            frames = odd_length(self.harmonic_seconds * self.grid.frame_rate) if self.grid else UNSCALED
-        if bins is None:
-            bins = odd_length(self.percussive_hz / (self.grid.bin_hz or math.inf)) if self.grid else UNSCALED
-        return frames, bins
+        frames = bins = UNSCALED
+        if self.grid is not None and self.grid.bin_hz > 0:
+            frames = odd_length(self.harmonic_seconds * self.grid.frame_rate)
+            bins = odd_length(self.percussive_hz / self.grid.bin_hz)
+        return self.harmonic_frames or frames, self.percussive_bins or bins
 
     @property
     def context(self) -> int:

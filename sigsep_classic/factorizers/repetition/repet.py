@@ -41,7 +41,8 @@ class REPET:
     References
     ----------
     Z. Rafii and B. Pardo, "REpeating Pattern Extraction Technique (REPET): a simple method for music/voice
-    separation", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013, pp. 71 ff. (equation numbers not checked).
+    separation", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013, pp. 71 ff.
+    (equation numbers not checked).
 
     Notes
     -----

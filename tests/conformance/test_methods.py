@@ -1,0 +1,114 @@
+"""Every method keeps every promise, on every front-end, on the CPU and on the emulated GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from sigsep_classic import METHODS
+from tests.conformance.promises import FRONTENDS, PROMISES, Case, assert_same, check_method
+from tests.emulation.emulator import emulated
+
+QUICK = {
+    "nmf": {"n_components": 4, "n_iter": 8, "tol": 0},
+    "hpss": {"harmonic_frames": 17, "percussive_bins": 17},
+    "repet": {"min_period": 0.02, "max_period": 0.1},
+    "repet_adaptive": {"segment_length": 0.1, "segment_step": 0.1, "min_period": 0.01, "max_period": 0.1},
+    "repet_sim": {"distance": 0.02, "n_similar": 9},
+}
+"""Parameters that make methods quick on the short signals of the suite; the defaults do for others."""
+
+VARIANTS = {
+    "hpss with margins": ("hpss", {**QUICK["hpss"], "harmonic_margin": 2, "percussive_margin": 3}),
+    "hpss binary": ("hpss", {**QUICK["hpss"], "mask_power": float("inf")}),
+    "nmf Itakura-Saito": ("nmf", {**QUICK["nmf"], "beta": 0, "power": 2, "solver": "mu"}),
+    "nmf Euclidean": ("nmf", {**QUICK["nmf"], "beta": 2, "solver": "me"}),
+}
+METHOD_CASES = {name: (name, QUICK.get(name, {})) for name in METHODS} | VARIANTS
+
+# A gain of 0 or 1 jumps where two values are nearly equal; a power of 2 doubles relative errors.
+SINGLE = {"hpss binary": 0.05, "nmf Itakura-Saito": 1e-4}
+
+
+def case_of(label: str, frontend: str) -> Case:
+    name, parameters = METHOD_CASES[label]
+    groups = {"first": [0, 1], "second": [2, 3]} if label.startswith("nmf ") else None
+    return Case(METHODS[name](**parameters), frontend=frontend, groups=groups, single=SINGLE.get(label, 1e-5))
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("frontend", FRONTENDS)
+@pytest.mark.parametrize("label", METHOD_CASES)
+def test_on_the_cpu(label, frontend, promise):
+    PROMISES[promise](case_of(label, frontend))
+
+
+@pytest.mark.parametrize(
+    "backwards", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["forwards", "backwards"]
+)
+@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("frontend", FRONTENDS)
+@pytest.mark.parametrize("label", METHOD_CASES)
+def test_on_the_emulated_gpu(label, frontend, promise, backwards):
+    with emulated(backwards=backwards):
+        PROMISES[promise](case_of(label, frontend))
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("frontend", FRONTENDS)
+@pytest.mark.parametrize("label", METHOD_CASES)
+def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real, emulated_gpu):
+    case = case_of(label, frontend)
+    x = case.signal(real)
+    on_gpu = case.separate(x)
+    if label != "nmf Euclidean":  # matrix products only
+        assert emulated_gpu.launches
+    from sigsep_classic import backend
+
+    with backend.emulated_cuda(None):
+        on_cpu = case.separate(x)
+    assert_same(on_cpu, on_gpu, within=1e-9 if real == "float64" else case.single)
+
+
+# ---- the suite itself: a broken method is found out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broken:
+    """HPSS with one promise broken."""
+
+    how: str
+    name = "broken"
+
+    def fit(self, X, *, callback=None):
+        model = METHODS["hpss"](harmonic_frames=3, percussive_bins=3).fit(X)
+        masks = model.masks
+        if self.how == "adds noise":
+            masks = masks * np.random.default_rng().random(masks.shape).astype(masks.dtype)
+        if self.how == "NaN in silence":
+            masks = np.where(model.magnitude == 0, np.nan, masks).astype(masks.dtype)
+        if self.how == "has a favourite channel":
+            masks = np.where(np.arange(X.shape[0])[:, None, None] == 0, masks, 0 * masks)
+        if self.how == "writes to its input":
+            X *= 2
+        return replace(model, masks=masks)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "adds noise",
+        "NaN in silence",
+        "has a favourite channel",
+        "writes to its input",
+    ],
+)
+def test_a_method_that_breaks_a_promise_is_found_out(how):
+    with pytest.raises((AssertionError, ValueError)):
+        check_method(Broken(how=how), frontends=("stft",))
+
+
+def test_a_method_that_keeps_them_passes():
+    check_method(Broken(how="not at all"), frontends=("stft",))

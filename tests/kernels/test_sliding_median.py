@@ -1,0 +1,115 @@
+"""`sliding_median` in every twin is the sorted-window loop, and SciPy's median filter, to the bit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.ndimage import median_filter
+
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.kernels.layout import frames_first
+from sigsep_classic.kernels.sliding_median import LANES, sliding_median
+from tests.kernels.conftest import in_order
+from tests.reference import sliding_median as reference
+
+SHAPES = [(1, 1), (1, 7), (5, 1), (2, 9, 13), (1, 3, 130), (3, 131, 2)]
+EMULATED_SIZES = (2, 3, 17)  # each size is one more text for g++
+
+
+def noise(shape, real, seed=0):
+    return np.random.default_rng(seed).random(shape).astype(real)
+
+
+def scipy_median(V, size, axis):
+    sizes = [1] * V.ndim
+    sizes[axis] = size
+    return median_filter(V, size=sizes, mode="reflect")
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("size", EMULATED_SIZES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_twin_is_the_naive_loop(twin, real, shape, size, axis):
+    V = noise(shape, real)
+    got = twin(sliding_median, V, size, axis=axis)
+    assert got.dtype == real
+    assert_array_equal(got, reference.sliding_median(V, size, axis=axis))
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_memory_order_changes_nothing_and_is_kept(twin, real, order, axis):
+    V = noise((2, 11, 8), real)
+    got = twin(sliding_median, in_order(V, order), 3, axis=axis)
+    assert_array_equal(got, reference.sliding_median(V, 3, axis=axis))
+    assert frames_first(got) == (order == "frames")
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("size", EMULATED_SIZES)
+def test_many_equal_values_and_zeros_are_no_trouble(twin, real, size, axis):
+    V = np.floor(3 * noise((2, 20, 21), real))
+    assert_array_equal(twin(sliding_median, V, size, axis=axis), reference.sliding_median(V, size, axis=axis))
+
+
+def test_the_emulated_grid_covers_segments_of_lanes(twin):
+    V = noise((1, 300, 140), np.float32)
+    assert_array_equal(twin(sliding_median, V, 17, axis=-2), scipy_median(V, 17, -2))
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("size", [*range(2, 42), 64, 101, 200, 201])
+def test_numba_is_scipys_median_filter_to_the_bit(real, size, axis):
+    V = noise((2, 37, LANES + 5), real, size)
+    assert_array_equal(sliding_median(V, size, axis=axis), scipy_median(V, size, axis))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [*range(4, 42), 64, 101, 200, 201])
+def test_emulated_cuda_is_scipys_median_filter_to_the_bit(emulated_gpu, size):
+    V = noise((2, 37, 70), np.float32, size)
+    for axis in (-1, -2):
+        assert_array_equal(sliding_median(V, size, axis=axis), scipy_median(V, size, axis))
+    assert {op for op, _ in emulated_gpu.launches} == {"sliding_median"}
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_a_window_longer_than_the_signal_reflects_as_often_as_needed(twin, axis):
+    V = noise((1, 4, 3), np.float64)
+    assert_array_equal(twin(sliding_median, V, 17, axis=axis), scipy_median(V, 17, axis))
+
+
+def test_one_and_four_threads_give_the_same_bits(use_threads, real):
+    V = noise((3, 150, 200), real)
+    use_threads(1)
+    one = [sliding_median(V, 17, axis=axis) for axis in (-1, -2)]
+    use_threads(4)
+    four = [sliding_median(V, 17, axis=axis) for axis in (-1, -2)]
+    assert_array_equal(one, four)
+
+
+def test_a_window_of_one_returns_a_copy(twin, real):
+    V = noise((1, 4, 5), real)
+    got = twin(sliding_median, V, 1, axis=-1, launches=False)
+    assert_array_equal(got, V)
+    assert not np.shares_memory(got, V)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
+def test_an_empty_array_stays_empty(twin, shape):
+    assert twin(sliding_median, np.zeros(shape), 3, axis=-1, launches=False).shape == shape
+
+
+def test_a_median_commutes_with_a_rising_function_and_with_time_reversal():
+    V = noise((1, 40, 50), np.float64)
+    M = sliding_median(V, 9, axis=-1)
+    assert_array_equal(sliding_median(V**3, 9, axis=-1), M**3)
+    assert_array_equal(sliding_median(V[..., ::-1], 9, axis=-1), M[..., ::-1])
+
+
+@pytest.mark.parametrize(
+    ("size", "axis", "said"), [(0, -1, "size is 0"), (3, 0, "axis is 0"), (3, 1, "axis is 1")]
+)
+def test_wrong_size_or_axis_is_a_parameter_error(size, axis, said):
+    with pytest.raises(ParameterError, match=said):
+        sliding_median(np.zeros((2, 2)), size, axis=axis)
