@@ -38,7 +38,8 @@ def run(options: argparse.Namespace) -> int:
 
 def describe(name: str, kind: type) -> dict[str, Any]:
     """Return a method as plain values: name, class, summary, references, parameters."""
-    from sigsep_classic.cli.parameters import parameters_of, references_of, summary_of
+    from sigsep_classic.cli.parameters import parameters_of
+    from sigsep_classic.factorizers.documentation import references_of, summary_of
 
     return {
         "name": name,

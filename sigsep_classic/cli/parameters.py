@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from sigsep_classic.factorizers.documentation import plain_words, sections
 
 TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
 """Types an option can have, beside bool, in the order in which a value is tried."""
@@ -119,17 +120,6 @@ def parameters_of(kind: type) -> list[Parameter]:
     return found
 
 
-def summary_of(kind: type) -> str:
-    """Return the first paragraph of a class docstring: one sentence."""
-    return _plain_words((inspect.getdoc(kind) or "").partition("\n\n")[0])
-
-
-def references_of(kind: type) -> list[str]:
-    """Return the entries of the References section, one a paper, each on one line."""
-    text = _section(kind, "References")
-    return [_plain_words(entry) for entry in re.split(r"\n\s*\n", text) if entry.strip()]
-
-
 def _default(field: dataclasses.Field[Any]) -> tuple[Any, bool]:
     if field.default is not dataclasses.MISSING:
         return field.default, False
@@ -151,18 +141,6 @@ def _choices(described: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[\"']([^\"']+)[\"']", listed[1])) if listed else ()
 
 
-def _plain_words(text: str) -> str:
-    """Return text on one line, without the marks of reStructuredText."""
-    return re.sub(r"`+", "", " ".join(text.split()))
-
-
-def _section(kind: type, title: str) -> str:
-    """Return the body of one numpydoc section, or an empty string."""
-    doc = inspect.getdoc(kind) or ""
-    match = re.search(rf"^{title}\n-{{3,}}\n(.*?)(?=\n\n?[^\n]+\n-{{3,}}\n|\Z)", doc, re.S | re.M)
-    return match[1].strip("\n") if match else ""
-
-
 def _documented(kind: type) -> dict[str, tuple[str, str]]:
     """Return (type, text) by parameter name; what a class leaves out is looked up in its bases."""
     found: dict[str, tuple[str, str]] = {}
@@ -171,10 +149,10 @@ def _documented(kind: type) -> dict[str, tuple[str, str]]:
             continue
         names: list[str] = []
         described, lines = "", list[str]()
-        for line in [*_section(base, "Parameters").split("\n"), "end"]:
+        for line in [*sections(base).get("Parameters", "").split("\n"), "end"]:
             if line[:1].strip():
                 for name in names:
-                    found.setdefault(name, (described, _plain_words("\n".join(lines))))
+                    found.setdefault(name, (described, plain_words("\n".join(lines))))
                 left, _, described = (part.strip() for part in line.partition(" : "))
                 names, lines = [name.strip(" *") for name in left.split(",")], []
             else:

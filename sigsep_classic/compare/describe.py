@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from typing import Any
 
-_SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\n", flags=re.MULTILINE)
+from sigsep_classic.factorizers.documentation import references_of, summary_of
 
 
 def describe(method: Any) -> dict[str, Any]:
@@ -21,24 +20,10 @@ def describe(method: Any) -> dict[str, Any]:
     kind = type(method)
     return {
         "class": kind.__name__,
-        "summary": plain_words(sections(kind).get("", "").split("\n\n")[0]),
-        "references": references(kind),
+        "summary": summary_of(kind),
+        "references": references_of(kind),
         "parameters": parameters(method),
     }
-
-
-def sections(kind: type) -> dict[str, str]:
-    """Return the sections of a class's own docstring by title; what comes before the first is under ``""``."""
-    pieces = _SECTION.split(inspect.cleandoc(kind.__doc__ or ""))
-    titles = ["", *pieces[1::2]]
-    return {title: text.strip() for title, text in zip(titles, pieces[::2], strict=True)}
-
-
-def references(kind: type) -> list[str]:
-    """Return the papers in a class's ``References`` section, one string each: paragraphs, numbered or not."""
-    text = sections(kind).get("References", "")
-    papers = re.split(r"\n\s*\n|\n(?=\.\. \[)", text)
-    return [plain_words(re.sub(r"^\.\. \[[^\]]+\]\s*", "", paper)) for paper in papers if paper.strip()]
 
 
 def parameters(method: Any) -> dict[str, Any]:
@@ -52,11 +37,6 @@ def parameters(method: Any) -> dict[str, Any]:
 def slug(name: str) -> str:
     """Return a name for a file or an anchor: lower-case letters and digits of ASCII, and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def plain_words(text: str) -> str:
-    """Return text on one line, without the marks of reStructuredText."""
-    return re.sub(r"`+", "", " ".join(text.split()))
 
 
 def _plain(value: Any) -> Any:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.parameters import Parameter, parameters_of, references_of, summary_of
+from sigsep_classic.cli.parameters import Parameter, parameters_of
 from sigsep_classic.cli.separate import add_options
 from sigsep_classic.factorizers import METHODS
+from sigsep_classic.factorizers.documentation import references_of, summary_of
 
 WORDS: dict[str, tuple[str, Any]] = {
     "int": ("3", 3),

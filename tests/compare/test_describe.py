@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from sigsep_classic.compare.describe import describe, references, slug
+from sigsep_classic.compare.describe import describe, slug
 from sigsep_classic.factorizers import METHODS
+from sigsep_classic.factorizers.documentation import references_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ def test_the_summary_is_the_first_paragraph():
 
 
 def test_numbered_references_are_told_apart():
-    assert references(Made) == ['A. Author, "Title", Venue, 2001.', 'B. Author, "Other title", 2002.']
+    assert references_of(Made) == ['A. Author, "Title", Venue, 2001.', 'B. Author, "Other title", 2002.']
 
 
 def test_parameters_are_plain_values():
