@@ -14,6 +14,7 @@ demo: $(VENV)/.demo
 	$(BIN)/sigsep-classic demo -o demo
 
 test: $(VENV)/.test lint
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow"
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.test lint

@@ -14,6 +14,7 @@ from sigsep_classic.datasets.synthetic import synthesize
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.kernels.beta_nmf import divergence
+from sigsep_classic.kernels.jit import enabled as jit_enabled
 
 BETAS = (-1.0, 0.0, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0)
 
@@ -191,6 +192,7 @@ def test_parameters_out_of_range_are_refused(wrong: dict) -> None:
         NMF(**wrong)
 
 
+@pytest.mark.skipif(not jit_enabled(), reason="NUMBA_DISABLE_JIT is set: the NumPy line forms W H")
 @pytest.mark.parametrize(("solver", "share"), [("mu", 0.05), ("extrapolated", 0.10)])
 def test_extra_memory_is_a_small_share_of_the_data(
     solver: str, share: float, monkeypatch: pytest.MonkeyPatch
