@@ -111,8 +111,8 @@ class FiniteScan:
             bad = ~np.isfinite(block)
             self._count += int(bad.sum())
             if self._first is None:
-                sample = int(bad.any(axis=0).argmax())
-                self._first = int(bad[:, sample].argmax()), self._position + sample
+                sample = int(np.argmax(bad.any(axis=0)))
+                self._first = int(np.argmax(bad[:, sample])), self._position + sample
         self._position += block.shape[1]
 
     def raise_if_bad(self) -> None:

@@ -103,7 +103,7 @@ class SndfileReader:
 def _leading(block: np.ndarray) -> int:
     """Return how many rows from the start are filled."""
     empty = np.isnan(block[:, 0])
-    return int(empty.argmax()) if empty.any() else len(block)
+    return int(np.argmax(empty)) if empty.any() else len(block)
 
 
 def _open(source: Source) -> _Forward:

@@ -173,7 +173,8 @@ def write_stream(
     with Encoder(buffer, name, encoding, rate, len(x)) as encoder:
         encoder.write(x, gain=gain)
     try:
-        file.write(buffer.getbuffer())
+        with buffer.getbuffer() as view:  # let go of at once, also where the write fails
+            file.write(view)
     except BrokenPipeError:
         raise
     except OSError as error:

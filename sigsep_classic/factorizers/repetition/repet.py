@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
@@ -93,4 +95,4 @@ class REPET:
         high = min(round(self.max_period * grid.frame_rate), n_frames // 3)
         if high < low:  # too short to hear it repeat: the whole is one repetition
             return n_frames
-        return low + int(to_host(beats[low : high + 1]).argmax())
+        return low + int(np.argmax(to_host(beats[low : high + 1])))

@@ -106,6 +106,6 @@ class AdaptiveREPET:
         for centre in centres:
             start = min(max(0, centre - length // 2), n_frames - length)
             beats = to_host(beat_spectrum(V[:, start : start + length]))
-            found.append(low + int(beats[low : high + 1].argmax()))
+            found.append(low + int(np.argmax(beats[low : high + 1])))
         nearest = np.clip((np.arange(n_frames) + step // 2) // step, 0, len(centres) - 1)
         return np.asarray(found)[nearest]
