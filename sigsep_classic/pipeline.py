@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sigsep_classic import masking
@@ -58,6 +58,8 @@ def separate_array(
     Separation
         Stems of the shape and dtype of x.
     """
+    if mask is not None and mask not in masking.MASKS:
+        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
     if frontend is None:
         frontend = method.default_frontend(sample_rate) if hasattr(method, "default_frontend") else STFT()
     grid = frontend.grid(sample_rate)
@@ -111,33 +113,35 @@ def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> di
 def _synthesized(
     model: Any, groups: dict[str, list[int]], X: Array, mask: str | None, frontend: FrontEnd, x: Array
 ) -> dict[str, Array]:
-    """Return a signal for each group; where gains sum to one the last is what the others leave."""
-    if mask is not None and mask not in masking.MASKS:
-        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
-    n_samples = x.shape[-1]
+    """Return a signal for each group of components."""
     complete = sorted(k for members in groups.values() for k in members) == list(range(model.n_components))
     if mask is None and isinstance(model, MaskModel):
-        gains = model.gains(groups)
-    else:
-        Y = model.reconstruct(groups)
-        if Y.dtype.kind == "c":
-            return {name: frontend.synthesize(Y_n, n_samples) for name, Y_n in zip(groups, Y, strict=True)}
-        if not complete:
-            everything = {**groups, "": _left_out(model, groups)}
-            Y = model.reconstruct(everything)
-        if mask == "multichannel_wiener":
-            Y = masking.multichannel_wiener(Y, X, power=model.power)
-            return {name: frontend.synthesize(Y_n, n_samples) for name, Y_n in zip(groups, Y, strict=False)}
-        gains = masking.GAINS[mask or "ratio"](Y, model.power)
+        return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
+    Y = model.reconstruct(groups if complete else {**groups, "": _left_out(model, groups)})
+    if mask == "multichannel_wiener" and Y.dtype.kind != "c":
+        Y = masking.multichannel_wiener(Y, X, power=model.power)
+    if Y.dtype.kind == "c":
+        return {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
+    return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
+
+
+def _masked(
+    groups: dict[str, list[int]],
+    gains: Iterable[Array],
+    X: Array,
+    frontend: FrontEnd,
+    x: Array,
+    complete: bool,
+) -> dict[str, Array]:
+    """Return gains times the mixture as signals; where all gains sum to one the last is what the others leave."""
+    *names, last = groups
     stems: dict[str, Array] = {}
-    rest = None
-    for n, name in enumerate(groups):
-        if complete and n == len(groups) - 1:
-            stems[name] = x.copy() if rest is None else rest
-            break
-        stems[name] = frontend.synthesize(masking.apply(gains[n], X), n_samples)
-        if complete:
-            rest = (x if rest is None else rest) - stems[name]
+    rest = x
+    for name, gain in zip(names if complete else groups, gains, strict=False):
+        stems[name] = frontend.synthesize(masking.apply(gain, X), x.shape[-1])
+        rest = rest - stems[name] if complete else rest
+    if complete:
+        stems[last] = rest if names else x.copy()
     return stems
 
 

@@ -95,15 +95,21 @@ class MaskModel:
         """Number of stems."""
         return len(self.names)
 
+    def gain(self, members: Sequence[int]) -> Array:
+        """Return the gain of the stems ``members`` together, (channels or 1, freq, frames); a view for one mask."""
+        xp, last = namespace(self.masks), len(self.masks)
+        inside = [k for k in range(last) if k in members]
+        outside = [k for k in range(last) if k not in members]
+        if last not in members:
+            if len(inside) == 1:
+                return self.masks[inside[0]]
+            return self.masks[inside].sum(axis=0)
+        return 1 - self.masks[outside].sum(axis=0) if outside else xp.ones_like(self.masks[0])
+
     def gains(self, groups: Groups | None = None) -> Array:
         """Return the gains of each group, (groups, channels or 1, freq, frames)."""
-        xp = namespace(self.masks)
         wanted = check_groups(groups, self.names)
-        rest = 1 - self.masks.sum(axis=0)
-        stems = [*self.masks, rest]
-        return xp.stack(
-            [sum((stems[k] for k in members[1:]), stems[members[0]]) for members in wanted.values()]
-        )
+        return namespace(self.masks).stack([self.gain(members) for members in wanted.values()])
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return the magnitude each group is given, (groups, channels, freq, frames)."""

@@ -17,7 +17,7 @@ from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
-OUTER, INNER = 128, 256
+OUTER, INNER = 192, 256
 _CUDA_TILE = 1 << 22
 MODEL_FLOOR = 1e-12
 """Least value of W H, in units of the mean of V."""
@@ -252,14 +252,14 @@ def _cpu(
 
 @jit(error_model="numpy")
 def _ratios(V, t0, f0, N, P, kind, numbers):  # type: ignore[no-untyped-def]
-    """Turn the model in P into V̂^(β−1) there and V V̂^(β−2) in N; for β = 1 only N is written."""
+    """Turn the model in P into V̂^(β−1) there and V V̂^(β−2) in N; for β = 1 N is P and only the ratio is wanted."""
     beta, _, gain, floor, least, _ = numbers
     one = V.dtype.type(1)
     for j in range(N.shape[0]):
         v, n, p = V[t0 + j, f0 : f0 + N.shape[1]], N[j], P[j]
         if kind == 1:
             for f in range(n.size):
-                n[f] = v[f] * gain / max(p[f], floor)
+                p[f] = v[f] * gain / max(p[f], floor)
         elif kind == 0:
             for f in range(n.size):
                 inverse = one / max(p[f], floor)
@@ -295,7 +295,7 @@ def _update_blocks(first, stop, V, W, H, of_H, kind, numbers):  # type: ignore[n
     n_inner = W.shape[0] if of_H else H.shape[0]
     n_k = W.shape[1]
     model = np.empty(OUTER * INNER, V.dtype)
-    ratio = np.empty(OUTER * INNER, V.dtype)
+    ratio = model if kind == 1 else np.empty(OUTER * INNER, V.dtype)
     scaled = np.empty((OUTER if of_H else INNER, n_k), V.dtype)
     part = np.empty((OUTER, n_k), V.dtype)
     for block in range(first, stop):
