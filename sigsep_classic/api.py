@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic import audio
-from sigsep_classic.backend import from_foreign, namespace, resolve_device, to_device, to_foreign
+from sigsep_classic.backend import device_of, from_foreign, namespace, resolve_device, to_device, to_foreign
+from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
@@ -80,6 +81,10 @@ def separate(
     True
     """
     factorizer = make_method(method, **parameters)
+    if frontend is not None and (isinstance(frontend, type) or not isinstance(frontend, FrontEnd)):
+        raise ParameterError(f"frontend is {frontend!r}; give an instance such as STFT(n_fft=2048)")
+    if callback is not None and not callable(callback):
+        raise ParameterError(f"callback is {callback!r}; it must be callable as callback(i, model)")
     track = "mixture"
     info: dict[str, Any] = {}
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
@@ -90,19 +95,19 @@ def separate(
         given = source
     if sample_rate is None:
         raise ParameterError("sample_rate is missing; samples alone do not say it")
-    if not (np.isfinite(sample_rate) and sample_rate > 0):
-        raise ParameterError(f"sample_rate is {sample_rate}; it must be a positive number of Hz")
+    check_range("sample_rate", sample_rate, 0, above=True)
     x = _samples(given, device)
-    sep = separate_array(
-        x,
-        sample_rate,
-        factorizer,
-        frontend=frontend,
-        mask=mask,
-        groups=groups,
-        n_sources=n_sources,
-        callback=callback,
-    )
+    with device_of(x):
+        sep = separate_array(
+            x,
+            sample_rate,
+            factorizer,
+            frontend=frontend,
+            mask=mask,
+            groups=groups,
+            n_sources=n_sources,
+            callback=callback,
+        )
     info["device"] = "cpu" if namespace(x) is np else "cuda"
     stems = {name: _like(stem, given) for name, stem in sep.items()}
     mixture = _like(x, given)
@@ -122,6 +127,10 @@ def make_method(method: Any, **parameters: Any) -> Any:
             name = next(iter(parameters))
             raise ParameterError(
                 f"parameter {name!r} goes into the method: {type(method).__name__}({name}=...)"
+            )
+        if isinstance(method, type):
+            raise ParameterError(
+                f"method is the class {method.__name__}; give an instance: {method.__name__}()"
             )
         if not hasattr(method, "fit"):
             raise ParameterError(f"method is {method!r}; give a name or an object with fit(X)")
@@ -153,4 +162,5 @@ def _samples(given: Any, device: str | None) -> Array:
 
 def _like(x: Array, given: Any) -> Any:
     """Return x (channels, samples) in the kind and number of axes of ``given``."""
-    return to_foreign(x[0] if getattr(given, "ndim", 2) == 1 else x, given)
+    axes = given.ndim if hasattr(given, "ndim") else np.ndim(given)
+    return to_foreign(x[0] if axes == 1 else x, given)

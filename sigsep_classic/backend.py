@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.errors import DeviceError, ParameterError
+from sigsep_classic.errors import ArrayTypeError, DeviceError, ParameterError
 from sigsep_classic.typing import Array
 
 logger = logging.getLogger("sigsep_classic")
@@ -145,7 +145,10 @@ def from_foreign(x: Any) -> Array:
     if not is_torch(x):
         return x
     tensor = x.detach()
-    return _cupy().from_dlpack(tensor) if tensor.is_cuda else np.from_dlpack(tensor)
+    try:
+        return _cupy().from_dlpack(tensor) if tensor.is_cuda else np.from_dlpack(tensor)
+    except (RuntimeError, BufferError, TypeError) as error:
+        raise ArrayTypeError(f"tensor of {tensor.dtype} can't be shared ({error}); pass x.float()") from None
 
 
 def to_foreign(x: Array, like: Any) -> Any:
@@ -166,6 +169,16 @@ def _cupy() -> Any:
     import cupy
 
     return cupy
+
+
+@contextmanager
+def device_of(x: Array) -> Iterator[None]:
+    """Make the GPU that holds ``x`` the current one inside; nothing for arrays on the host."""
+    if not _is_cupy(x):
+        yield
+        return
+    with x.device:
+        yield
 
 
 def synchronize(x: Array) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import fft_namespace, n_threads, namespace
-from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.checks import check_count
+from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
 from sigsep_classic.typing import Array, Grid
 
 _BLOCK_VALUES = 1 << 20
@@ -65,12 +66,12 @@ class STFT:
     window: str | tuple[Any, ...] = "hann"
 
     def __post_init__(self) -> None:
-        if self.n_fft < 1:
-            raise ParameterError(f"n_fft is {self.n_fft}; it must be at least 1 sample")
+        check_count("n_fft", self.n_fft)
         if self.hop is None:
             object.__setattr__(self, "hop", max(1, self.n_fft // 4))
-        if not 1 <= self.step <= self.n_fft:
-            raise ParameterError(f"hop is {self.hop}; it must lie in 1 … n_fft = {self.n_fft} samples")
+        check_count("hop", self.hop)
+        if self.step > self.n_fft:
+            raise ParameterError(f"hop is {self.hop}; it must be at most n_fft = {self.n_fft} samples")
         sums = _folded(_window(self.window, self.n_fft) ** 2, self.step)
         if sums.min() <= 1e-9 * sums.max():
             raise ParameterError(
@@ -114,8 +115,14 @@ class STFT:
         ------
         ShapeError
             ``x`` has no samples.
+        ArrayTypeError
+            ``x`` is not float32 or float64.
         """
         xp = namespace(x)
+        if np.dtype(x.dtype).name not in ("float32", "float64"):
+            raise ArrayTypeError(
+                f"x has dtype {x.dtype}; the STFT takes float32 or float64, full scale at ±1"
+            )
         if x.ndim == 0 or x.shape[-1] == 0:
             raise ShapeError("x has no samples; the STFT needs at least one")
         n_samples, n_frames = x.shape[-1], self.n_frames(x.shape[-1])
@@ -205,15 +212,21 @@ class Waveform:
         return X[..., 0, :]
 
 
-@lru_cache(maxsize=32)
 def _window(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
+    if not isinstance(window, (str, tuple)):
+        raise ParameterError(f"window is {window!r}; give a name, or a tuple of name and parameters")
+    return _window_values(window, n_fft)
+
+
+@lru_cache(maxsize=32)
+def _window_values(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
     if window == "hann":  # spelt out: scipy.signal costs a second to import
         return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft) if n_fft > 1 else np.ones(1)
     from scipy.signal import get_window
 
     try:
         return get_window(window, n_fft, fftbins=True)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ParameterError(f"window {window!r} is unknown to scipy.signal.get_window") from error
 
 

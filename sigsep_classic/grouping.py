@@ -53,7 +53,7 @@ def by_timbre(
     """
     if not 1 <= n_groups <= model.n_components:
         raise ParameterError(
-            f"n_groups is {n_groups}; the model has {model.n_components} components to share out"
+            f"{n_groups} groups asked for; the model has {model.n_components} components to share out"
         )
     from scipy.fft import dct
     from sklearn.cluster import KMeans
@@ -161,7 +161,7 @@ def _mel_bands(n_bins: int, bin_hz: float) -> np.ndarray:
 
 
 def _timbre(model: Any, grid: Grid, n_groups: int | None) -> Grouping:
-    return by_timbre(model, grid, n_groups=n_groups or min(4, model.n_components))
+    return by_timbre(model, grid, n_groups=min(4, model.n_components) if n_groups is None else n_groups)
 
 
 def _shape(model: Any, grid: Grid, n_groups: int | None) -> Grouping:

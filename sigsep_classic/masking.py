@@ -6,13 +6,13 @@ model is zero, so that what goes in comes out.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.errors import ShapeError
 from sigsep_classic.kernels.layout import empty_alike
 from sigsep_classic.typing import Array
 
@@ -41,8 +41,7 @@ def ratio(V: Array, *, exponent: float = 1.0) -> Array:
     ShapeError
         V has not four axes.
     """
-    if not 0 < exponent < math.inf:
-        raise ParameterError(f"mask exponent is {exponent}; it must be positive and finite")
+    check_range("mask exponent", exponent, 0, above=True)
     xp = namespace(_checked(V))
     top = V.max(axis=0)
     shares = V / xp.where(top > 0, top, 1)  # so that no power under- or overflows for all sources
@@ -64,6 +63,7 @@ def wiener(V: Array, *, power: float = 1.0) -> Array:
     power : float
         1 for magnitudes, 2 for power spectrograms.
     """
+    check_range("power", power, 0, above=True)
     return ratio(V, exponent=2 / power)
 
 
@@ -104,7 +104,8 @@ def multichannel_wiener(V: Array, X: Array, *, power: float = 1.0, n_iter: int =
 
     Source n has power v_n(f, t) and spatial covariance R_n(f); the estimate is
     ``Y_n = v_n R_n (sum over m of v_m R_m)^-1 X``. It starts from the single-channel Wiener filter; each
-    iteration re-estimates R_n = sum_t Y_n Y_n^H / sum_t v_n, filters, and sets v_n = |Y_n|^2 / channels.
+    iteration sets v_n = |Y_n|^2 / channels and R_n = sum_t Y_n Y_n^H / sum_t v_n, then filters. With one channel
+    there is nothing spatial to learn, and each iteration only sharpens the Wiener filter: use `wiener` there.
 
     Parameters
     ----------
@@ -132,6 +133,7 @@ def multichannel_wiener(V: Array, X: Array, *, power: float = 1.0, n_iter: int =
     Works through blocks of frequencies, so that no (freq, frames, channels, channels) array exists.
     """
     xp = namespace(_checked(V))
+    check_count("n_iter", n_iter, 0)
     gains = wiener(V, power=power)
     Y = xp.stack([apply(gain, X) for gain in gains])
     size = max(1, _BLOCK_CELLS // X.shape[-1])

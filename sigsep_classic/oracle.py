@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, FrontEnd
 
@@ -38,6 +38,8 @@ def ideal_ratio_mask(
     ------
     ParameterError
         There are no stems.
+    ShapeError
+        A stem has not the shape of the mixture.
 
     References
     ----------
@@ -50,6 +52,11 @@ def ideal_ratio_mask(
     """
     if not stems:
         raise ParameterError("stems is empty; an oracle needs the true stems")
+    for name, stem in stems.items():
+        if mixture.ndim != 2 or stem.shape != mixture.shape:
+            raise ShapeError(
+                f"stem {name!r} is {stem.shape}, the mixture {mixture.shape}; give (channels, samples) alike"
+            )
     xp, n_samples = namespace(mixture), mixture.shape[-1]
     X = frontend.analyze(mixture)
     V = xp.stack([abs(frontend.analyze(stem)) for stem in stems.values()])

@@ -9,6 +9,7 @@ from typing import Any
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.models import LowRankModel, MaskModel, check_groups
@@ -18,6 +19,9 @@ from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array, FrontEnd, Grid
 
 Groups = str | Mapping[str, Sequence[int]] | Callable[[Any], Mapping[str, Sequence[int]]] | None
+
+LEFT_OUT = "(left out)"
+"""Group of the components no stem asks for: they take their share of the mask."""
 
 
 def separate_array(
@@ -93,6 +97,8 @@ def _on_grid(method: Any, grid: Grid) -> Any:
 
 
 def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
+    if n_sources is not None:
+        check_count("n_sources", n_sources)
     if groups is None and isinstance(model, LowRankModel):
         groups = "timbre"
     if isinstance(groups, str):
@@ -107,7 +113,13 @@ def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> di
         return GROUPERS[groups](model, grid, n_sources)
     if n_sources is not None:
         raise ParameterError("n_sources needs a grouping that makes groups, such as groups='timbre'")
-    return check_groups(groups(model) if callable(groups) else groups, model.names)
+    if callable(groups):
+        groups = groups(model)
+        if not isinstance(groups, Mapping):
+            raise ParameterError(
+                f"the grouping function gave {groups!r}; it must return names with component indices"
+            )
+    return check_groups(groups, model.names)
 
 
 def _synthesized(
@@ -117,10 +129,11 @@ def _synthesized(
     complete = sorted(k for members in groups.values() for k in members) == list(range(model.n_components))
     if mask is None and isinstance(model, MaskModel):
         return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
-    Y = model.reconstruct(groups if complete else {**groups, "": _left_out(model, groups)})
-    if mask == "multichannel_wiener" and Y.dtype.kind != "c":
+    Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: _left_out(model, groups)})
+    wiener = mask == "multichannel_wiener" and Y.dtype.kind != "c"
+    if wiener:
         Y = masking.multichannel_wiener(Y, X, power=model.power)
-    if Y.dtype.kind == "c":
+    if wiener or Y.dtype.kind == "c":
         return {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
     return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
 

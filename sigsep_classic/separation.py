@@ -10,6 +10,7 @@ from typing import Any
 
 from sigsep_classic.audio import SaveRecord, save_all
 from sigsep_classic.backend import to_host
+from sigsep_classic.checks import check_number
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.typing import Array
 
@@ -25,7 +26,7 @@ class Separation(Mapping[str, Array]):
     stems : dict of str to array
         Each of the shape of the mixture, (channels, samples) or (samples,), in its kind and dtype.
     mixture : array
-        What was separated.
+        What was separated: the caller's own array, if one was given; `remix` and `residual` read it.
     sample_rate : int
         In Hz.
     model : object
@@ -61,6 +62,9 @@ class Separation(Mapping[str, Array]):
     def __len__(self) -> int:
         return len(self.stems)
 
+    __eq__ = object.__eq__  # Mapping compares items, which arrays do not do
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         seconds = self.mixture.shape[-1] / self.sample_rate
         return f"Separation({', '.join(self.stems)}; {seconds:.2f} s at {self.sample_rate} Hz)"
@@ -95,6 +99,7 @@ class Separation(Mapping[str, Array]):
         for name in wanted:
             if name not in self.stems:
                 raise ParameterError(f"remix: no stem {name!r}; there are {', '.join(self.stems)}")
+            check_number(f"remix gain of {name!r}", wanted[name])
         mix = self.mixture.copy() if hasattr(self.mixture, "copy") else self.mixture.clone()
         for name, gain in wanted.items():
             if gain != 1:
@@ -148,7 +153,7 @@ class Separation(Mapping[str, Array]):
         for stem, samples in stems.items():
             try:
                 name = template.format(track=self.track, stem=stem, method=method, ext=ext)
-            except (KeyError, IndexError, ValueError) as error:
+            except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
                 raise ParameterError(
                     f"template {template!r}: {error}; use {{track}}, {{stem}}, {{method}} and {{ext}}"
                 ) from None

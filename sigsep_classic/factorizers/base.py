@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import NumericalError, ShapeError
 from sigsep_classic.factorizers.models import Model
 from sigsep_classic.typing import Array, FrontEnd
 
@@ -47,13 +47,6 @@ def spectrogram(X: Array, *, power: float = 1.0) -> Array:
 def magnitude(X: Array) -> Array:
     """Return |X| in the order X has in memory."""
     return namespace(X).abs(X)
-
-
-def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
-    """Raise `ParameterError` unless ``low <= value <= high``."""
-    if not low <= value <= high:
-        bound = f"at least {low}" if high == math.inf else f"in {low} … {high}"
-        raise ParameterError(f"{name} is {value}; it must be {bound}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +115,8 @@ class Iterative(ABC, Generic[M]):
         start : model, optional
             Begin here in place of `init` (a warm start); not written to.
         callback : callable, optional
-            Called as ``callback(i, model)`` after each step; returning True stops.
+            Called as ``callback(i, model)`` after each step; returning True stops. The next step may reuse the
+            arrays of the model: copy what you keep, or loop over `iterate`.
 
         Returns
         -------

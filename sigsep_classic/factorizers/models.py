@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -45,26 +46,57 @@ class Model(Protocol):
         """Return (groups, channels, freq, frames): complex estimates, or spectrograms that want a mask."""
 
 
-def check_groups(groups: Groups | None, names: Sequence[str]) -> dict[str, list[int]]:
+def check_groups(groups: Any, names: Sequence[str]) -> dict[str, list[int]]:
     """Return groups as lists of valid indices; without any, one group a component.
+
+    Parameters
+    ----------
+    groups : mapping of str to sequence of int or str, or None
+        Stem names with component indices, or with names of the model's own stems.
+    names : sequence of str
+        Names of the model's components.
 
     Raises
     ------
     ParameterError
-        An index is out of range or in two groups, or there is no group.
+        There is no group, a stem name can't be a file name, or a component is unknown or in two groups.
     """
     if groups is None:
         return {name: [k] for k, name in enumerate(names)}
-    result = {str(name): [int(k) for k in members] for name, members in groups.items()}
-    flat = [k for members in result.values() for k in members]
-    if not result:
+    if isinstance(groups, Mapping) and not groups:
         raise ParameterError("groups is empty; give at least one name with component indices")
+    if not isinstance(groups, Mapping):
+        raise ParameterError(f"groups is {groups!r}; give at least one name with component indices")
+    result: dict[str, list[int]] = {}
+    for name, members in groups.items():
+        _check_stem_name(name, result)
+        if isinstance(members, (str, bytes)) or not hasattr(members, "__iter__"):
+            raise ParameterError(f"groups[{name!r}] is {members!r}; give a list of component indices")
+        result[name] = [_component(member, names) for member in members]
+    flat = [k for members in result.values() for k in members]
     for k in flat:
-        if not 0 <= k < len(names):
-            raise ParameterError(f"groups names component {k}; the model has 0 … {len(names) - 1}")
         if flat.count(k) > 1:
             raise ParameterError(f"groups has component {k} twice; a component belongs to one stem")
     return result
+
+
+def _check_stem_name(name: Any, taken: Mapping[str, Any]) -> None:
+    if not isinstance(name, str) or not name.strip(". ") or set(name) & set("/\\\0"):
+        raise ParameterError(f"{name!r} is no stem name; give text that can name a file")
+    if name.casefold() in (other.casefold() for other in taken):
+        raise ParameterError(f"stem names {name!r} differ in case alone; files of that name would collide")
+
+
+def _component(member: Any, names: Sequence[str]) -> int:
+    if isinstance(member, str) and member in names:
+        return list(names).index(member)
+    if isinstance(member, (bool, np.bool_)) or not hasattr(member, "__index__"):
+        raise ParameterError(
+            f"groups names {member!r}; components are whole numbers, or of {', '.join(names[:6])}"
+        )
+    if not 0 <= operator.index(member) < len(names):
+        raise ParameterError(f"groups names component {member}; the model has 0 … {len(names) - 1}")
+    return operator.index(member)
 
 
 @dataclass(frozen=True, kw_only=True)

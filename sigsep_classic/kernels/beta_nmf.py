@@ -19,6 +19,7 @@ from sigsep_classic.typing import Array
 
 OUTER, INNER = 192, 256
 _CUDA_TILE = 1 << 22
+_SUM_TILE = 1 << 15
 MODEL_FLOOR = 1e-12
 """Least value of W H, in units of the mean of V."""
 DATA_FLOOR = 1e-10
@@ -87,7 +88,7 @@ def divergence(V: Array, W: Array, H: Array, *, beta: float, gain: float = 1.0) 
     if beta in (0, 1) and V.dtype == np.float32 and enabled() and namespace(V) is np and not is_cuda(V):
         return _divergence_float32(V, W, H, beta, gain)
     xp, Vt, Ht = namespace(V), V.T, H.T
-    rows = max(1, (1 << 15 if xp is np else _CUDA_TILE) // V.shape[0])
+    rows = max(1, (_SUM_TILE if xp is np else _CUDA_TILE) // V.shape[0])
     n_tiles = -(-len(Vt) // rows)
     sums = np.zeros(n_tiles)
 
@@ -110,23 +111,28 @@ def _divergence_tile(v: Array, m: Array, beta: float) -> float:
     if beta == 2:
         v -= m
         v *= v
-        return 0.5 * float(v.sum())
+        return 0.5 * _total(v)
     xp.maximum(m, _real(m, MODEL_FLOOR), out=m)
     if beta <= 0:
         xp.maximum(v, _real(v, DATA_FLOOR), out=v)
     if beta == 0:
         v /= m
-        return float(v.sum()) - float(xp.log(v, out=m).sum()) - v.size
+        return _total(v) - _total(xp.log(v, out=m)) - v.size
     if beta == 1:
-        excess = float(m.sum()) - float(v.sum())
+        excess = _total(m) - _total(v)
         ratio = xp.divide(v, m, out=m)
         xp.maximum(ratio, _real(m, 1e-37), out=ratio)  # 0 log 0 = 0
         xp.log(ratio, out=ratio)
         ratio *= v
-        return float(ratio.sum()) + excess
-    powers = float((v**beta).sum()) + (beta - 1) * float((m**beta).sum())
+        return _total(ratio) + excess
+    powers = _total(v**beta) + (beta - 1) * _total(m**beta)
     v *= m ** _real(m, beta - 1)
-    return (powers - beta * float(v.sum())) / (beta * (beta - 1))
+    return (powers - beta * _total(v)) / (beta * (beta - 1))
+
+
+def _total(values: Array) -> float:
+    """Sum in float64; NumPy's pairwise sum is near enough for the small tiles of the CPU."""
+    return float(values.sum() if namespace(values) is np else values.sum(dtype=np.float64))
 
 
 def _divergence_float32(V: np.ndarray, W: np.ndarray, H: np.ndarray, beta: float, gain: float) -> float:
@@ -198,8 +204,9 @@ def _kind(beta: float) -> int:
 
 def _euclidean(V: Array, W: Array, H: Array, factor: str, exponent: float) -> None:
     A, B, data = (H.T, W, V.T) if factor == "H" else (W, H.T, V)
-    numerator = data @ B
-    denominator = A @ (B.T @ B)
+    with single_threaded_blas():  # the same bits whatever the number of threads
+        numerator = data @ B
+        denominator = A @ (B.T @ B)
     _multiply(A, numerator, denominator, exponent, 0.0)
 
 

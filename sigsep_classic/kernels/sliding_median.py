@@ -142,12 +142,13 @@ def _gpu(V: Array, size: int, axis: int) -> Array:
         return xp.ascontiguousarray(_gpu(xp.ascontiguousarray(V.swapaxes(1, 2)), size, -2).swapaxes(1, 2))
     out = xp.empty_like(V)
     batch, n, lanes = V.shape
+    segment = max(_SEGMENT, cuda.blocks_for(n, cuda.MAX_GRID_Y))
     cuda.launch(
         "sliding_median",
         "sliding_median",
-        grid=(cuda.blocks_for(lanes, 128), cuda.blocks_for(n, _SEGMENT), batch),
+        grid=(cuda.blocks_for(lanes, 128), cuda.blocks_for(n, segment), batch),
         block=(128,),
-        args=(V, out, n, lanes, _SEGMENT),
+        args=(V, out, n, lanes, segment),
         real=V.dtype,
         SIZE=size,
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import Callback, check_range, nearest_power_of_two, spectrogram
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
@@ -88,15 +87,13 @@ class HPSS:
 
     def __post_init__(self) -> None:
         for name in ("harmonic_seconds", "percussive_hz"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ParameterError(f"{name} is {getattr(self, name)}; it must be positive")
+            check_range(name, getattr(self, name), 0, above=True)
         for name in ("harmonic_frames", "percussive_bins"):
             if getattr(self, name) is not None:
-                check_range(name, getattr(self, name), 1)
+                check_count(name, getattr(self, name))
         check_range("harmonic_margin", self.harmonic_margin, 1)
         check_range("percussive_margin", self.percussive_margin, 1)
-        if not self.mask_power > 0:
-            raise ParameterError(f"mask_power is {self.mask_power}; it must be positive (inf for binary)")
+        check_range("mask_power", self.mask_power, 0, above=True, infinite=True)
 
     @property
     def sizes(self) -> tuple[int, int]:

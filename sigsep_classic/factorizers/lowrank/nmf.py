@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, check_range, magnitude, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, magnitude, nearest_power_of_two
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_nmf import divergence, multiplicative_update
@@ -99,17 +100,14 @@ class NMF(Iterative[NMFModel]):
     name: ClassVar[str] = "nmf"
 
     def __post_init__(self) -> None:
-        check_range("n_components", self.n_components, 1)
-        check_range("n_iter", self.n_iter, 0)
+        check_count("n_components", self.n_components)
+        check_count("n_iter", self.n_iter, 0)
+        check_count("seed", self.seed, 0)
         check_range("tol", self.tol, 0)
-        if not math.isfinite(self.beta):
-            raise ParameterError(f"beta is {self.beta}; it must be finite")
-        if not 0 < self.power < math.inf:
-            raise ParameterError(f"power is {self.power}; it must be positive")
-        if self.solver not in SOLVERS:
-            raise ParameterError(f"solver {self.solver!r} is unknown; use one of {', '.join(SOLVERS)}")
-        if self.update_order not in ("HW", "WH"):
-            raise ParameterError(f"update_order is {self.update_order!r}; use HW or WH")
+        check_range("beta", self.beta, -math.inf)
+        check_range("power", self.power, 0, above=True)
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("update_order", self.update_order, ("HW", "WH"))
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
@@ -164,18 +162,31 @@ class NMF(Iterative[NMFModel]):
         return NMFModel(W=W, H=xp.array(model.H.T, order="C", copy=True).T, **rest)
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
-        """Return a copy of ``start`` for the solver, in the dtype of V.
+        """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
 
         Raises
         ------
         ShapeError
-            W or H does not fit V.
+            W or H does not fit V and ``n_components``.
+        ParameterError
+            They have another power than ours, or entries that are negative or not finite.
         """
-        if start.W.shape != (X.shape[0], start.H.shape[0]) or start.H.shape[1] != X.shape[1]:
+        xp, K = namespace(X), self.n_components
+        if start.W.shape != (X.shape[0], K) or start.H.shape != (K, X.shape[1]):
             raise ShapeError(
-                f"start has W {start.W.shape} and H {start.H.shape}; V is {X.shape} (freq, frames)"
+                f"start has W {start.W.shape} and H {start.H.shape}; with {K} components V {X.shape} needs "
+                f"{(X.shape[0], K)} and {(K, X.shape[1])}"
             )
-        return self.copy(replace(start, W=start.W.astype(X.dtype), H=start.H.astype(X.dtype)))
+        if start.power != self.power:
+            raise ParameterError(
+                f"start is of magnitude to the power {start.power}; this NMF has power={self.power}"
+            )
+        W, Ht = (xp.array(A, dtype=X.dtype, order="C", copy=True) for A in (start.W, start.H.T))
+        if not (float(W.min()) >= 0 and float(Ht.min()) >= 0 and math.isfinite(float(W.max() + Ht.max()))):
+            raise ParameterError(
+                "start has negative or infinite entries; templates and activations are not negative"
+            )
+        return NMFModel(W=W, H=Ht.T, power=self.power)
 
     def step(self, X: Array, model: NMFModel) -> NMFModel:
         """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
@@ -230,6 +241,8 @@ class NMF(Iterative[NMFModel]):
 def _gain(V: Array) -> float:
     """Return the power of two nearest to 1 / mean(V), so that scaling by it is exact."""
     mean = float(to_host(V.mean(dtype=np.float64)))
+    if not math.isfinite(mean):
+        raise NumericalError(f"NMF: the mean of V is {mean}; give finite data, and a smaller power")
     return 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from sigsep_classic.backend import namespace
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, Grid
+
+logger = logging.getLogger("sigsep_classic")
 
 NAMES = ("background", "foreground")
 
@@ -32,6 +36,12 @@ def needed_grid(grid: Grid | None, method: str) -> Grid:
     return grid
 
 
+def warn_too_short(method: str, n_frames: int, grid: Grid) -> None:
+    """Say that nothing can be heard to repeat, so that everything is background."""
+    seconds = n_frames / grid.frame_rate
+    logger.warning("%s: nothing can repeat within %.2f s; everything is background", method, seconds)
+
+
 def background_model(V: Array, repeating: Array, grid: Grid, cutoff: float, **extra: Array) -> MaskModel:
     """Return the gains ``min(V, repeating) / V``; all of the mixture up to ``cutoff`` Hz is background.
 
@@ -40,6 +50,6 @@ def background_model(V: Array, repeating: Array, grid: Grid, cutoff: float, **ex
     xp = namespace(V)
     gain = xp.where(V > 0, xp.minimum(V, repeating) / xp.where(V > 0, V, 1), 1)
     gain = gain.astype(V.dtype, copy=False)
-    low = 1 + (int(cutoff / grid.bin_hz) if grid.bin_hz > 0 else -1)
+    low = 1 + (int(min(cutoff / grid.bin_hz, V.shape[1])) if grid.bin_hz > 0 else -1)
     gain[:, :low] = 1
     return MaskModel(masks=gain[None], magnitude=V, names=NAMES, extra=extra)

@@ -8,9 +8,15 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.checks import check_range
+from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
-from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.factorizers.repetition.background import (
+    background_model,
+    needed_grid,
+    repet_frontend,
+    warn_too_short,
+)
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beat_spectrum import beat_spectrum
 from sigsep_classic.kernels.median_of_frames import median_of_frames
@@ -31,7 +37,7 @@ class REPET:
     period : float or None
         The period in seconds, if known; overrides the search.
     cutoff : float
-        Everything at or below this frequency in Hz is background (a voice has nothing there); 0 to switch off.
+        Everything at or below this frequency in Hz is background (a voice has nothing there); bin 0 always is.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -63,7 +69,7 @@ class REPET:
 
     def __post_init__(self) -> None:
         check_range("min_period", self.min_period, 0)
-        check_range("max_period", self.max_period, self.min_period)
+        check_range("max_period", self.max_period, self.min_period, infinite=True)
         check_range("cutoff", self.cutoff, 0)
         if self.period is not None:
             check_range("period", self.period, 0)
@@ -90,9 +96,10 @@ class REPET:
         """Return the period in frames, 1 … frames, from a beat spectrum (frames,)."""
         n_frames = len(beats)
         if self.period is not None:
-            return min(max(1, round(self.period * grid.frame_rate)), n_frames)
+            return max(1, round(min(self.period * grid.frame_rate, n_frames)))
         low = max(1, round(self.min_period * grid.frame_rate))
-        high = min(round(self.max_period * grid.frame_rate), n_frames // 3)
-        if high < low:  # too short to hear it repeat: the whole is one repetition
+        high = int(min(self.max_period * grid.frame_rate + 0.5, n_frames // 3))
+        if high < low:  # the whole is one repetition
+            warn_too_short("REPET", n_frames, grid)
             return n_frames
         return low + int(np.argmax(to_host(beats[low : high + 1])))

@@ -8,10 +8,16 @@ from typing import ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
-from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.factorizers.repetition.background import (
+    background_model,
+    needed_grid,
+    repet_frontend,
+    warn_too_short,
+)
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beat_spectrum import beat_spectrum
 from sigsep_classic.kernels.median_of_frames import median_of_frames
@@ -35,7 +41,7 @@ class AdaptiveREPET:
     n_periods : int
         Number of frames 2 n + 1 a median is taken over; odd, at least 3.
     cutoff : float
-        Everything at or below this frequency in Hz is background; 0 to switch off.
+        Everything at or below this frequency in Hz is background; bin 0 always is.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -65,11 +71,11 @@ class AdaptiveREPET:
     name: ClassVar[str] = "repet_adaptive"
 
     def __post_init__(self) -> None:
-        check_range("segment_length", self.segment_length, 0.1)
+        check_range("segment_length", self.segment_length, 0.1, infinite=True)
         check_range("segment_step", self.segment_step, 0.1)
         check_range("min_period", self.min_period, 0)
-        check_range("max_period", self.max_period, self.min_period)
-        check_range("n_periods", self.n_periods, 3)
+        check_range("max_period", self.max_period, self.min_period, infinite=True)
+        check_count("n_periods", self.n_periods, 3)
         if self.n_periods % 2 == 0:
             raise ParameterError(f"n_periods is {self.n_periods}; it must be odd, as many before as after")
         check_range("cutoff", self.cutoff, 0)
@@ -95,11 +101,12 @@ class AdaptiveREPET:
     def periods(self, V: Array, grid: Grid) -> np.ndarray:
         """Return the period at each frame of V (freq, frames), in frames, int array (frames,)."""
         n_frames = V.shape[-1]
-        length = min(n_frames, max(1, round(self.segment_length * grid.frame_rate)))
+        length = max(1, int(min(self.segment_length * grid.frame_rate + 0.5, n_frames)))
         step = max(1, round(self.segment_step * grid.frame_rate))
         low = max(1, round(self.min_period * grid.frame_rate))
-        high = min(round(self.max_period * grid.frame_rate), length // 3)
+        high = int(min(self.max_period * grid.frame_rate + 0.5, length // 3))
         if high < low:
+            warn_too_short("AdaptiveREPET", length, grid)
             return np.full(n_frames, n_frames)
         centres = np.arange(0, n_frames, step)
         found = []

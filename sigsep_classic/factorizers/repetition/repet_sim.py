@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sigsep_classic.factorizers.base import Callback, check_range, spectrogram
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
-from sigsep_classic.factorizers.repetition.background import background_model, needed_grid, repet_frontend
+from sigsep_classic.factorizers.repetition.background import (
+    background_model,
+    needed_grid,
+    repet_frontend,
+    warn_too_short,
+)
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.median_of_frames import median_of_frames
 from sigsep_classic.kernels.similar_frames import similar_frames
@@ -31,7 +37,7 @@ class REPETSIM:
     threshold : float
         Least cosine similarity, 0 … 1.
     cutoff : float
-        Everything at or below this frequency in Hz is background; 0 to switch off.
+        Everything at or below this frequency in Hz is background; bin 0 always is.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -60,7 +66,7 @@ class REPETSIM:
     name: ClassVar[str] = "repet_sim"
 
     def __post_init__(self) -> None:
-        check_range("n_similar", self.n_similar, 1)
+        check_count("n_similar", self.n_similar)
         check_range("distance", self.distance, 0)
         check_range("threshold", self.threshold, 0, 1)
         check_range("cutoff", self.cutoff, 0)
@@ -76,8 +82,10 @@ class REPETSIM:
         frames, counts = similar_frames(
             V.mean(axis=0),
             number=min(self.n_similar, V.shape[-1]),
-            distance=max(1, round(self.distance * grid.frame_rate)),
+            distance=max(1, round(min(self.distance * grid.frame_rate, V.shape[-1]))),
             threshold=self.threshold,
         )
+        if int(counts.max()) == 1:
+            warn_too_short("REPETSIM", V.shape[-1], grid)
         repeating = median_of_frames(V, frames, counts)
         return background_model(V, repeating, grid, self.cutoff, similar_frames=frames, similar_counts=counts)

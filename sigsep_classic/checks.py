@@ -1,0 +1,51 @@
+"""Checks of parameters at the public edge: the wrong value, what was expected, one line."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from typing import Any
+
+from sigsep_classic.errors import ParameterError
+
+
+def check_range(
+    name: str,
+    value: Any,
+    low: float,
+    high: float | None = None,
+    *,
+    above: bool = False,
+    infinite: bool = False,
+) -> None:
+    """Raise `ParameterError` unless ``low <= value <= high``, or ``low < value`` with ``above``.
+
+    Infinity is refused unless ``infinite`` says that it means something.
+    """
+    check_number(name, value)
+    inside = low < value if above else low <= value
+    if not inside or (high is not None and value > high) or (math.isinf(value) and not infinite):
+        bound = f"more than {low:g}" if above else f"at least {low:g}"
+        bound += f" and at most {high:g}" if high is not None else "" if infinite else " and finite"
+        raise ParameterError(f"{name} is {value}; it must be {bound}")
+
+
+def check_number(name: str, value: Any) -> None:
+    """Raise `ParameterError` unless ``value`` is a real number (infinity is, NaN is not)."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
+        raise ParameterError(f"{name} is {value!r}; it must be a number")
+
+
+def check_count(name: str, value: Any, low: int = 1) -> None:
+    """Raise `ParameterError` unless ``value`` is a whole number (an ``int``) of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ParameterError(f"{name} is {value!r}; it must be a whole number")
+    if value < low:
+        raise ParameterError(f"{name} is {value}; it must be at least {low}")
+
+
+def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
+    """Raise `ParameterError` unless ``value`` is one of ``choices``."""
+    if value not in choices:
+        raise ParameterError(f"{name} is {value!r}; use one of {', '.join(choices)}")
