@@ -46,7 +46,7 @@ def find_jobs(names: list[str], outdir: str) -> list[Job]:
     Raises
     ------
     ParameterError
-        ``-`` is not alone.
+        ``-`` is not alone, or a folder is its own output.
     """
     if STDIN in names:
         if len(names) > 1:
@@ -118,6 +118,11 @@ def _in_folder(folder: str, outdir: str) -> Iterator[Job]:
     from sigsep_classic.audio import AUDIO_SUFFIXES
 
     avoided, found = os.path.realpath(outdir), False
+    if os.path.realpath(folder) == avoided:
+        raise ParameterError(
+            f"{folder}: is also the output folder, so its stems would be separated again; "
+            "choose another one with -o"
+        )
     refused: list[OSError] = []
     for place, folders, files in os.walk(folder, onerror=refused.append):
         folders[:] = sorted(

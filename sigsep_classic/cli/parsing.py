@@ -37,16 +37,17 @@ def verb_parser(verb: str, summary: str, *, arguments: str = "") -> Parser:
 
 
 def parse(parser: Parser, words: list[str], *, hint: Hint | None = None) -> argparse.Namespace:
-    """Return the options in ``words``, files and options in any order.
+    """Return the options in ``words``, files and options in any order; after ``--`` all words are files.
 
     Raises
     ------
     ParameterError
         A word is unknown or has no valid value.
     """
-    options, extra = parser.parse_known_intermixed_args(words)
+    left, right = _split(words)
+    options, extra = parser.parse_known_intermixed_args(left)
     if not extra:
-        return options
+        return _with_positionals(parser, options, right)
     unknown = next((word for word in extra if word.startswith("-") and word != "-"), None)
     if unknown is None:
         parser.error(f"{extra[0]!r} is one word too many")
@@ -55,6 +56,25 @@ def parse(parser: Parser, words: list[str], *, hint: Hint | None = None) -> argp
     near = _nearest(name, known)
     more = f"did you mean {near[0]}?" if near else (hint and hint(name, options))
     raise ParameterError(f"unknown option {name}; {more or 'there are ' + ', '.join(known)}")
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words before and after the first ``--``; argparse reads some of the latter as options."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
+def _with_positionals(parser: Parser, options: argparse.Namespace, words: list[str]) -> argparse.Namespace:
+    """Return the options with words that came after ``--`` where the verb has room for them."""
+    given, free = vars(options), words
+    for action in parser._get_positional_actions():
+        if action.nargs == "*":
+            given, free = given | {action.dest: [*given[action.dest], *free]}, []
+        elif free and given[action.dest] is None:
+            given, free = given | {action.dest: free[0]}, free[1:]
+    if free:
+        parser.error(f"{free[0]!r} is one word too many")
+    return argparse.Namespace(**given)
 
 
 def unknown_verb(word: str, verbs: Iterable[str]) -> ParameterError:
@@ -99,7 +119,7 @@ def method_in(words: list[str], default: str) -> str:
         finder.add_argument(option)
     finder.add_argument("-m", "--method", default=default)
     try:
-        found: str = finder.parse_known_args(words)[0].method
+        found: str = finder.parse_known_args(_split(words)[0])[0].method
     except argparse.ArgumentError:  # an option without its value: the full parser will say so
         return default
     return found

@@ -46,7 +46,17 @@ def test_stems_of_the_last_run_are_not_separated_again(tree: Path) -> None:
     (tree / "album/separated/top").mkdir(parents=True)
     (tree / "album/separated/top/harmonic.wav").touch()
     assert len(find_jobs(["album"], "album/separated")) == 4
-    assert len(find_jobs(["album/separated"], "album/separated")) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "outdir"),
+    [("album", "album"), ("album/", "./b/../album"), (".", "."), ("alb*", "album"), ("link", "album")],
+)
+def test_a_folder_that_is_its_own_output_is_refused(tree: Path, name: str, outdir: str) -> None:
+    (tree / "b").mkdir()
+    (tree / "link").symlink_to("album")
+    with pytest.raises(ParameterError, match="is also the output folder"):
+        find_jobs(["album/top.ogg", name], outdir)
 
 
 def test_patterns_the_shell_left_alone_are_expanded_below_their_fixed_part(tree: Path) -> None:

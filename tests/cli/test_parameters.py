@@ -12,6 +12,7 @@ import pytest
 from sigsep_classic.cli import parsing
 from sigsep_classic.cli.parameters import Parameter, parameters_of
 from sigsep_classic.cli.separate import add_options
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.documentation import references_of, summary_of
 
@@ -209,3 +210,33 @@ def test_a_parameter_of_the_method_wins_over_a_general_option_of_that_name(
 def test_the_method_is_found_however_it_is_spelt(words: list[str]) -> None:
     assert parsing.method_in(words, "hpss") == "nmf"
     assert parsing.method_in(["-o", "nmf"], "hpss") == "hpss"
+
+
+def test_a_method_after_two_dashes_is_a_file() -> None:
+    assert parsing.method_in(["--", "-m", "nmf"], "hpss") == "hpss"
+    assert parsing.method_in(["-m", "nmf", "--", "-m", "repet"], "hpss") == "nmf"
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "output"),
+    [
+        (["--", "a.wav", "-odd.wav"], ["a.wav", "-odd.wav"], "separated"),
+        (["-o", "d3", "--", "-odd.wav"], ["-odd.wav"], "d3"),
+        (["a.wav", "-o", "d3", "b.wav", "--", "--output", "x"], ["a.wav", "b.wav", "--output", "x"], "d3"),
+        (["--", "--", "-q"], ["--", "-q"], "separated"),
+        (["a.wav", "--"], ["a.wav"], "separated"),
+        (["--"], [], "separated"),
+    ],
+)
+def test_all_words_after_two_dashes_are_files(words: list[str], files: list[str], output: str) -> None:
+    parser = parsing.verb_parser("separate", "separates")
+    add_options(parser, words)
+    options = parsing.parse(parser, words)
+    assert (options.input, options.output, options.quiet) == (files, output, False)
+
+
+def test_an_option_before_two_dashes_does_not_take_them_as_its_value() -> None:
+    parser = parsing.verb_parser("separate", "separates")
+    add_options(parser, [])
+    with pytest.raises(ParameterError, match="expected one argument"):
+        parsing.parse(parser, ["-o", "--", "a.wav"])

@@ -173,6 +173,13 @@ def test_quiet_prints_errors_alone_and_verbose_says_what_was_done(cli: Cli, song
         (["song.wav", "--xyzzy"], 2, "hpss has --harmonic-seconds"),
         (["song.wav", "-m", "nmf", "--n-components", "0"], 2, "n_components is 0"),
         (["song.wav", "-m", "nmf", "--n-components", "x"], 2, "'x' is not a whole number"),
+        (["song.wav", "-m", "nmf", "--n-components", "4.5"], 2, "'4.5' is not a whole number"),
+        (["song.wav", "-m", "nmf", "--seed", "-1"], 2, "seed is -1"),
+        (["song.wav", "-m", "repet", "--max-period", "nan"], 2, "max_period is nan"),
+        (["song.wav", "--", "-m", "nmf"], 1, "-m: no such file"),
+        (["-o", "d3", "--"], 2, "INPUT is missing"),
+        (["album", "-o", "./album"], 2, "album: is also the output folder"),
+        ([".", "-o", "."], 2, ".: is also the output folder"),
         (["song.wav", "-m", "nmf", "--solver", "x"], 2, "use one of extrapolated, mu, me"),
         (["song.wav", "-m"], 2, "expected one argument"),
         (["song.wav", "-j", "0"], 2, "'0' is no whole number of at least 1"),
@@ -200,13 +207,15 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     cli: Cli, song: str, words: list[str], code: int, said: str
 ) -> None:
     Path("text.wav").write_text("these are words")
-    Path("empty").mkdir()
+    Path("empty").mkdir(), Path("album").mkdir()
     before = files_below(".")
     done = cli("separate", *words)
     assert done.code == code
     assert said in done.err
     assert all(line.startswith("sigsep-classic: ") for line in done.err.splitlines())
     assert "Traceback" not in done.err
+    if code == 2:
+        assert len(done.err.splitlines()) == 1
     if code != 1:
         assert done.out == ""
         assert files_below(".") == before
@@ -312,6 +321,25 @@ def test_files_and_options_come_in_any_order(cli: Cli, make_song: Cli) -> None:
     done = cli("separate", "a.wav", "-o", "out", "b.wav", "--stem", "harmonic", "--", "-c.wav")
     assert done.code == 0, done.err
     assert files_below("out") == ["-c/harmonic.wav", "a/harmonic.wav", "b/harmonic.wav"]
+
+
+def test_a_file_that_looks_like_an_option_is_separated_after_two_dashes(cli: Cli, make_song: Cli) -> None:
+    make_song("a.wav"), make_song("-odd.wav")
+    assert cli("separate", "--stem", "harmonic", "--", "a.wav", "-odd.wav").code == 0
+    assert cli("separate", "--stem", "harmonic", "-o", "d3", "--", "-odd.wav").code == 0
+    assert files_below("separated") == ["-odd/harmonic.wav", "a/harmonic.wav"]
+    assert files_below("d3") == ["-odd/harmonic.wav"]
+
+
+def test_a_folder_that_is_its_own_output_is_left_as_it_is(cli: Cli, make_song: Cli) -> None:
+    make_song("fold/a.wav")
+    for words in (["fold", "-o", "fold"], [".", "-o", "."]):
+        done = cli("separate", *words)
+        assert (done.code, done.out, len(done.err.splitlines())) == (2, "", 1)
+    assert files_below(".") == ["fold/a.wav"]
+    for _ in range(2):
+        assert cli("separate", "fold", "-o", "fold/stems", "--stem", "harmonic").code == 0
+    assert files_below("fold") == ["a.wav", "stems/a/harmonic.wav"]
 
 
 @pytest.mark.parametrize("name", ["ünï 日本.wav", "two\nlines.wav", "per%cent {track}.wav", "'quo\"ted'.wav"])
