@@ -12,13 +12,14 @@ from sigsep_classic import HPSS, STFT, synthesize
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.pipeline import separate_array
 from sigsep_classic.typing import Grid
+from tests.peers import librosa_or_skip
 from tests.reference.sliding_median import sliding_median
 from tests.reference.soft_mask import soft_mask
 
 
 @pytest.fixture(scope="module")
 def decompose():
-    return pytest.importorskip("librosa").decompose
+    return librosa_or_skip().decompose
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_where_both_medians_are_equal_binary_gains_are_percussive_where_librosa_
 
 @pytest.mark.parametrize("margin", [1.0, (2.0, 3.0)])
 def test_stems_are_librosas(song, margin):
-    librosa = pytest.importorskip("librosa")
+    librosa = librosa_or_skip()
     x = song[:, : 512 * 15]
     h, p = margin if isinstance(margin, tuple) else (margin, margin)
     method = HPSS(harmonic_frames=31, percussive_bins=31, harmonic_margin=h, percussive_margin=p)

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.frontends import STFT, Waveform, _overlapped, _window
 from sigsep_classic.typing import FrontEnd
+from tests.peers import librosa_or_skip
 from tests.reference.stft import transform
 
 WINDOWS = ["hann", "hamming", "boxcar", "blackman"]
@@ -91,7 +92,7 @@ def test_analysis_is_scipys_short_time_fft(n_fft, hop):
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(("n_fft", "hop"), [(512, 128), (256, 64), (512, 512 // 3 + 1)])
 def test_analysis_is_librosas_stft(n_fft, hop, window, real):
-    librosa = pytest.importorskip("librosa")
+    librosa = librosa_or_skip()
     x = noise((2, 20 * hop), real)
     reference = librosa.stft(x, n_fft=n_fft, hop_length=hop, window=window, center=True, pad_mode="constant")
     X = STFT(n_fft=n_fft, hop=hop, window=window).analyze(x)
