@@ -12,7 +12,8 @@ from sigsep_classic.kernels.layout import as_batch
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array
 
-LANES = 64
+LANE_BYTES = 256
+"""Width of a row of the buffer: a hundred rows then fit the first-level cache."""
 
 
 def median_of_frames(V: Array, frames: Array, counts: Array) -> Array:
@@ -61,15 +62,16 @@ def _cpu(V: np.ndarray, frames: np.ndarray, counts: np.ndarray, out: np.ndarray)
 
 @jit
 def _median_lists(first, stop, V, frames, counts, out):  # type: ignore[no-untyped-def]
-    """Sort 64 bins at a time by Batcher's merge-exchange network (Knuth, TAOCP 3, algorithm 5.2.2M)."""
+    """Sort a row of bins at a time by Batcher's merge-exchange network (Knuth, TAOCP 3, algorithm 5.2.2M)."""
     n_lists, n_bins = frames.shape[0], V.shape[2]
-    rows = np.zeros((frames.shape[1], LANES), V.dtype)
+    lanes = LANE_BYTES // V.itemsize
+    rows = np.zeros((frames.shape[1], lanes), V.dtype)
     half = V.dtype.type(0.5)
     for item in range(first, stop):
         plane, i = V[item // n_lists], item % n_lists
         count = counts[i]
-        for f0 in range(0, n_bins, LANES):
-            width = min(LANES, n_bins - f0)
+        for f0 in range(0, n_bins, lanes):
+            width = min(lanes, n_bins - f0)
             for r in range(count):
                 for j in range(width):
                     rows[r, j] = plane[frames[i, r], f0 + j]
@@ -90,7 +92,7 @@ def _sort_rows(rows, count):  # type: ignore[no-untyped-def]
                 for i in range(min(k, count - j - k)):
                     if (i + j) // (2 * p) == (i + j + k) // (2 * p):
                         a, b = rows[i + j], rows[i + j + k]
-                        for lane in range(LANES):
+                        for lane in range(a.size):
                             small = a[lane] if a[lane] < b[lane] else b[lane]
                             b[lane] = b[lane] if a[lane] < b[lane] else a[lane]
                             a[lane] = small
