@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 
 from sigsep_classic import audio
 from sigsep_classic.backend import device_of, from_foreign, namespace, resolve_device, to_device, to_foreign
-from sigsep_classic.checks import check_range
+from sigsep_classic.checks import check_range, did_you_mean
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
@@ -139,9 +138,7 @@ def make_method(method: Any, **parameters: Any) -> Any:
     known = [f.name for f in dataclasses.fields(kind) if f.init and f.name != "grid"]
     for name in parameters:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has: {', '.join(known)}"
-            raise ParameterError(f"{method} has no parameter {name!r}; {hint}")
+            raise ParameterError(f"{method} has no parameter {name!r}; {did_you_mean(name, known, 'it has')}")
     try:
         return kind(**parameters)
     except TypeError as error:

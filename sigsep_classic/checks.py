@@ -49,3 +49,11 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise `ParameterError` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise ParameterError(f"{name} is {value!r}; use one of {', '.join(choices)}")
+
+
+def did_you_mean(word: str, known: Sequence[str], listing: str) -> str:
+    """Return the end of a message about an unknown name: the nearest known one, or ``listing`` and all of them."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"{listing}: {', '.join(known)}"

@@ -69,10 +69,11 @@ def separate_array(
     grid = frontend.grid(sample_rate)
     method = _on_grid(method, grid)
     scale = level(x)
-    X = frontend.analyze(x / x.dtype.type(scale))
+    leveled = x / x.dtype.type(scale)
+    X = frontend.analyze(leveled)
     model = method.fit(X, callback=callback) if callback else method.fit(X)
     wanted = _groups(model, groups, n_sources, grid)
-    stems = _synthesized(model, wanted, X, mask, frontend, x / x.dtype.type(scale))
+    stems = _synthesized(model, wanted, X, mask, frontend, leveled)
     return Separation(
         stems={name: stem * x.dtype.type(scale) for name, stem in stems.items()},
         mixture=x,
@@ -126,10 +127,11 @@ def _synthesized(
     model: Any, groups: dict[str, list[int]], X: Array, mask: str | None, frontend: FrontEnd, x: Array
 ) -> dict[str, Array]:
     """Return a signal for each group of components."""
-    complete = sorted(k for members in groups.values() for k in members) == list(range(model.n_components))
+    left_out = _left_out(model, groups)
+    complete = not left_out
     if mask is None and isinstance(model, MaskModel):
         return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
-    Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: _left_out(model, groups)})
+    Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: left_out})
     wiener = mask == "multichannel_wiener" and Y.dtype.kind != "c"
     if wiener:
         Y = masking.multichannel_wiener(Y, X, power=model.power)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from sigsep_classic.checks import did_you_mean
 from sigsep_classic.errors import ParameterError
 
 _BUILT_IN = {
@@ -67,8 +67,7 @@ class Registry(Mapping[str, Any]):
         try:
             return self[key]
         except KeyError:
-            near = difflib.get_close_matches(key, list(self), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"methods: {', '.join(self)}"
+            hint = did_you_mean(key, list(self), "methods")
             raise ParameterError(f"method {name!r} is unknown; {hint}") from None
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.errors import NumericalError, ShapeError
 from sigsep_classic.factorizers.models import Model
-from sigsep_classic.typing import Array, FrontEnd
+from sigsep_classic.typing import Array
 
 M = TypeVar("M", bound=Any)
 Callback = Callable[[int, Any], bool | None]
@@ -30,8 +30,8 @@ class Factorizer(Protocol):
         """Return what the method finds in X (channels, freq, frames)."""
 
 
-def spectrogram(X: Array, *, power: float = 1.0) -> Array:
-    """Return ``|X|**power`` of complex or real coefficients, checked to be (channels, freq, frames).
+def spectrogram(X: Array) -> Array:
+    """Return |X| of complex or real coefficients, checked to be (channels, freq, frames), in their order in memory.
 
     Raises
     ------
@@ -40,12 +40,6 @@ def spectrogram(X: Array, *, power: float = 1.0) -> Array:
     """
     if X.ndim != 3 or 0 in X.shape:
         raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
-    V = magnitude(X)
-    return V if power == 1 else V**power
-
-
-def magnitude(X: Array) -> Array:
-    """Return |X| in the order X has in memory."""
     return namespace(X).abs(X)
 
 
@@ -92,8 +86,8 @@ class Iterative(ABC, Generic[M]):
         return self.copy(start)
 
     def copy(self, model: M) -> M:
-        """Return a model that shares no array with ``model``."""
-        arrays = {k: v.copy() for k, v in vars(model).items() if hasattr(v, "flags")}
+        """Return a model that shares no array with ``model``; the arrays keep their order in memory."""
+        arrays = {k: v.copy(order="K") for k, v in vars(model).items() if hasattr(v, "flags")}
         return replace(model, **arrays)
 
     def iterate(self, X: Array, *, start: M | None = None) -> Iterator[M]:
@@ -152,13 +146,6 @@ class Iterative(ABC, Generic[M]):
         if not math.isfinite(loss):
             raise NumericalError(f"{type(self).__name__}: the loss is {loss} after {i} iterations")
         return loss
-
-
-class HasFrontEnd(Protocol):
-    """A method that wants a certain front-end unless the user names one."""
-
-    def default_frontend(self, sample_rate: float) -> FrontEnd:
-        """Return the front-end to use at ``sample_rate`` Hz."""
 
 
 def nearest_power_of_two(value: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from sigsep_classic.backend import namespace
+from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.typing import Array
 
@@ -194,7 +194,6 @@ class LowRankModel:
 
     def sorted(self) -> Self:
         """Return the same model with components in falling order of energy."""
-        xp = namespace(self.W)
-        energy = self.W.sum(axis=0) * self.H.sum(axis=1)
-        order = np.argsort(-energy if xp is np else -xp.asnumpy(energy), kind="stable")
+        energy = to_host(self.W.sum(axis=0) * self.H.sum(axis=1))
+        order = np.argsort(-energy, kind="stable")
         return replace(self, W=self.W[:, order], H=self.H[order])

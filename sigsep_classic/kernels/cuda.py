@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic import backend
-from sigsep_classic.typing import Array
 
 FOLDER = Path(__file__).parent
 MAX_GRID_Y = 65_535
@@ -101,8 +100,3 @@ def _argument(value: Any, real: np.dtype) -> Any:
 def blocks_for(n: int, threads: int) -> int:
     """Return how many blocks of ``threads`` cover ``n`` items."""
     return -(-n // threads)
-
-
-def contiguous(x: Array) -> Array:
-    """Return ``x`` in C order, copying only where it is not."""
-    return backend.namespace(x).ascontiguousarray(x)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, magnitude, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_nmf import divergence, multiplicative_update
@@ -22,8 +22,17 @@ SOLVERS = ("extrapolated", "mu", "me")
 
 @dataclass(frozen=True, kw_only=True)
 class NMFModel(LowRankModel):
-    """`LowRankModel` with what the extrapolated solver remembers between steps."""
+    """`LowRankModel` with what the solver remembers between steps.
 
+    Parameters
+    ----------
+    gain : float
+        Power of two nearest to 1 / mean(V): V and H are multiplied by it inside the kernels.
+    W_before, H_before, momentum, value
+        Of the extrapolated solver: the iterate before, t of the momentum, and the divergence in units of gain V.
+    """
+
+    gain: float
     W_before: Array = None
     H_before: Array = None
     momentum: float = 1.0
@@ -124,9 +133,7 @@ class NMF(Iterative[NMFModel]):
 
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames)."""
-        if X.ndim != 3 or 0 in X.shape:
-            raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
-        V = magnitude(X)
+        V = spectrogram(X)
         if V.shape[0] == 1:
             V = V[0]
         else:
@@ -143,23 +150,13 @@ class NMF(Iterative[NMFModel]):
         rng = np.random.default_rng(self.seed)
         W = np.abs(rng.standard_normal((X.shape[0], self.n_components))) + 0.1
         H = np.abs(rng.standard_normal((X.shape[1], self.n_components))) + 0.1
-        mean = float(X.mean(dtype=np.float64)) if X.size else 0.0
+        mean = float(X.mean(dtype=np.float64))
         W /= W.sum(axis=0)
         H *= mean / (W.mean(axis=0) @ H.mean(axis=0))
         if mean == 0:
             H[:] = 0
         W, H = (xp.asarray(A, dtype=X.dtype) for A in (W, H))
-        return NMFModel(W=W, H=H.T, power=self.power)
-
-    def copy(self, model: LowRankModel) -> NMFModel:
-        """Return a model of the solver's kind with its own arrays, in the order the kernels want."""
-        xp = namespace(model.W)
-        rest: dict[str, Any] = {"power": model.power, "losses": model.losses}
-        if isinstance(model, NMFModel) and model.W_before is not None:
-            rest |= {"momentum": model.momentum, "value": model.value}
-            rest |= {"W_before": model.W_before.copy(), "H_before": model.H_before.T.copy().T}
-        W = xp.array(model.W, order="C", copy=True)
-        return NMFModel(W=W, H=xp.array(model.H.T, order="C", copy=True).T, **rest)
+        return NMFModel(W=W, H=H.T, power=self.power, gain=_gain(X))
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
         """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
@@ -186,11 +183,11 @@ class NMF(Iterative[NMFModel]):
             raise ParameterError(
                 "start has negative or infinite entries; templates and activations are not negative"
             )
-        return NMFModel(W=W, H=Ht.T, power=self.power)
+        return NMFModel(W=W, H=Ht.T, power=self.power, gain=_gain(X))
 
     def step(self, X: Array, model: NMFModel) -> NMFModel:
         """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
-        gain = _gain(X)
+        gain = model.gain
         if self.solver != "extrapolated":
             self._update(X, model.W, model.H, gain)
             return replace(model, value=None)
@@ -198,7 +195,7 @@ class NMF(Iterative[NMFModel]):
         following = (1 + math.sqrt(1 + 4 * model.momentum**2)) / 2
         ahead = (model.momentum - 1) / following
         if model.W_before is None:
-            W, H = model.W.copy(), model.H.T.copy().T
+            W, H = model.W.copy(), model.H.copy(order="K")
         else:
             W, H = (
                 _extrapolated(now, before, ahead)
@@ -218,9 +215,10 @@ class NMF(Iterative[NMFModel]):
 
     def loss(self, X: Array, model: NMFModel) -> float:
         """Return D_β(V | W H), or its last value if the step has just computed it."""
-        gain = _gain(X)
-        value = model.value if model.value is not None else self._value(X, model.W, model.H, gain)
-        return value * gain**-self.beta
+        value = model.value
+        if value is None:
+            value = self._value(X, model.W, model.H, model.gain)
+        return value * model.gain**-self.beta
 
     def finish(self, model: NMFModel) -> LowRankModel:  # type: ignore[override]
         """Return templates that sum to one, the strongest component first."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from sigsep_classic.backend import namespace
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
@@ -34,6 +36,16 @@ def needed_grid(grid: Grid | None, method: str) -> Grid:
             f"{method} has times in seconds; give grid=frontend.grid(sample_rate), or call separate()"
         )
     return grid
+
+
+def strongest_period(beats: Array, grid: Grid, *, shortest: float, longest: float) -> int | None:
+    """Return the lag in frames with the strongest beat between two periods in seconds.
+
+    At most a third of ``beats`` (frames,) is searched, so that three repetitions are seen; None if nothing is left.
+    """
+    low = max(1, round(shortest * grid.frame_rate))
+    high = int(min(longest * grid.frame_rate + 0.5, len(beats) // 3))
+    return low + int(np.argmax(to_host(beats[low : high + 1]))) if low <= high else None
 
 
 def warn_too_short(method: str, n_frames: int, grid: Grid) -> None:

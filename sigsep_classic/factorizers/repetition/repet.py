@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_range
 from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
@@ -15,6 +13,7 @@ from sigsep_classic.factorizers.repetition.background import (
     background_model,
     needed_grid,
     repet_frontend,
+    strongest_period,
     warn_too_short,
 )
 from sigsep_classic.frontends import STFT
@@ -97,9 +96,8 @@ class REPET:
         n_frames = len(beats)
         if self.period is not None:
             return max(1, round(min(self.period * grid.frame_rate, n_frames)))
-        low = max(1, round(self.min_period * grid.frame_rate))
-        high = int(min(self.max_period * grid.frame_rate + 0.5, n_frames // 3))
-        if high < low:  # the whole is one repetition
+        period = strongest_period(beats, grid, shortest=self.min_period, longest=self.max_period)
+        if period is None:  # the whole is one repetition
             warn_too_short("REPET", n_frames, grid)
             return n_frames
-        return low + int(np.argmax(to_host(beats[low : high + 1])))
+        return period

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback, spectrogram
@@ -16,6 +16,7 @@ from sigsep_classic.factorizers.repetition.background import (
     background_model,
     needed_grid,
     repet_frontend,
+    strongest_period,
     warn_too_short,
 )
 from sigsep_classic.frontends import STFT
@@ -103,16 +104,15 @@ class AdaptiveREPET:
         n_frames = V.shape[-1]
         length = max(1, int(min(self.segment_length * grid.frame_rate + 0.5, n_frames)))
         step = max(1, round(self.segment_step * grid.frame_rate))
-        low = max(1, round(self.min_period * grid.frame_rate))
-        high = int(min(self.max_period * grid.frame_rate + 0.5, length // 3))
-        if high < low:
-            warn_too_short("AdaptiveREPET", length, grid)
-            return np.full(n_frames, n_frames)
         centres = np.arange(0, n_frames, step)
         found = []
         for centre in centres:
             start = min(max(0, centre - length // 2), n_frames - length)
-            beats = to_host(beat_spectrum(V[:, start : start + length]))
-            found.append(low + int(np.argmax(beats[low : high + 1])))
+            beats = beat_spectrum(V[:, start : start + length])
+            period = strongest_period(beats, grid, shortest=self.min_period, longest=self.max_period)
+            if period is None:  # of no segment then: all are equally long
+                warn_too_short("AdaptiveREPET", length, grid)
+                return np.full(n_frames, n_frames)
+            found.append(period)
         nearest = np.clip((np.arange(n_frames) + step // 2) // step, 0, len(centres) - 1)
         return np.asarray(found)[nearest]
