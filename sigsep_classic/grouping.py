@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.models import LowRankModel
+from sigsep_classic.factorizers.models import ComponentModel, LowRankModel, are_estimates
 from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
 from sigsep_classic.kernels.soft_mask import soft_mask
 from sigsep_classic.typing import Array, Grid
@@ -19,16 +19,16 @@ Grouping = dict[str, list[int]]
 
 
 def by_timbre(
-    model: LowRankModel, grid: Grid, *, n_groups: int = 4, n_mfcc: int = 13, seed: int = 0
+    model: ComponentModel, grid: Grid, *, n_groups: int = 4, n_mfcc: int = 13, seed: int = 0
 ) -> Grouping:
-    """Return components clustered by the cepstrum of their templates.
+    """Return components clustered by the cepstrum of their spectra.
 
     Parameters
     ----------
-    model : LowRankModel
-        Its templates W (freq, components) are the spectra compared.
+    model : ComponentModel
+        Its ``spectra`` (freq, components) are what is compared.
     grid : Grid
-        Bin distance of the templates in Hz.
+        Bin distance of the spectra in Hz; 0 (a waveform): they run evenly up to half the sample rate.
     n_groups : int
         1 … components.
     n_mfcc : int
@@ -59,24 +59,27 @@ def by_timbre(
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    W = to_host(model.W).astype(float)
-    bands = _mel_bands(W.shape[0], grid.bin_hz) @ W**2
+    spectra = to_host(model.spectra).astype(float)
+    bands = _mel_bands(len(spectra), grid) @ spectra**2
     levels = np.log(bands + 1e-6 * bands.max(axis=0) + 1e-30)
     features = dct(levels, axis=0, norm="ortho")[1 if len(levels) > 1 else 0 : n_mfcc + 1].T
     with warnings.catch_warnings():  # fewer timbres than groups: the last groups stay empty
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = KMeans(n_groups, n_init=10, random_state=seed).fit_predict(features)
-    energy = to_host(model.H).sum(axis=1) * W.sum(axis=0)
-    order = sorted(range(n_groups), key=lambda g: -energy[labels == g].sum())
+    energies = to_host(model.energies)
+    order = sorted(range(n_groups), key=lambda g: -energies[labels == g].sum())
     return {f"source{i + 1}": np.flatnonzero(labels == g).tolist() for i, g in enumerate(order)}
 
 
-def by_reference(model: LowRankModel, references: Mapping[str, Array]) -> Grouping:
-    """Return each component under the true stem whose energy its mask passes most of (an oracle).
+def by_reference(model: ComponentModel, references: Mapping[str, Array]) -> Grouping:
+    """Return each component under the true stem it fits best (an oracle).
+
+    A spectrogram goes to the stem whose energy its mask passes most of, relative to all the stem has; an
+    estimate (a complex or a signed component) to the stem whose squared error it lowers most.
 
     Parameters
     ----------
-    model : LowRankModel
+    model : ComponentModel
         Its components are told apart by their share of the sum.
     references : mapping of str to array (channels, freq, frames)
         Coefficients of the true stems, on the grid of the model.
@@ -91,24 +94,22 @@ def by_reference(model: LowRankModel, references: Mapping[str, Array]) -> Groupi
     ShapeError
         A reference is not on the model's grid.
     """
-    xp = namespace(model.W)
-    total = model.W @ model.H
-    total = xp.where(total > 0, total, 1)
-    passed = []
+    whole = model.reconstruct({"all": range(model.n_components)})
     for name, S in references.items():
-        if S.shape[-2:] != total.shape:
+        if S.shape[-2:] != whole.shape[-2:]:
             raise ShapeError(
-                f"reference {name!r} has (freq, frames) = {S.shape[-2:]}; the model {total.shape}"
+                f"reference {name!r} has (freq, frames) = {S.shape[-2:]}; the model {whole.shape[-2:]}"
             )
-        share = (abs(S) ** 2).sum(axis=0) / total
-        energy = xp.einsum("fk,ft,kt->k", model.W, share, model.H, optimize=True)
-        passed.append(to_host(energy / max(float((share * total).sum()), 1e-30)))
-    winners = np.argmax(passed, axis=0)
+    if are_estimates(model, whole):
+        fit = [[_inner(part, S) for S in references.values()] for part in _parts(model)]
+        winners = np.argmax(fit, axis=1)
+    else:
+        winners = np.argmax([_passed(model, whole[0], S) for S in references.values()], axis=0)
     return {name: np.flatnonzero(winners == n).tolist() for n, name in enumerate(references)}
 
 
 def harmonic_percussive(
-    model: LowRankModel,
+    model: ComponentModel,
     grid: Grid,
     *,
     seconds: float = 0.4,
@@ -117,13 +118,13 @@ def harmonic_percussive(
 ) -> Grouping:
     """Return components as ``harmonic`` or ``percussive``, by where median filtering would send their energy.
 
-    The model spectrogram W H is parted by medians along time and along frequency; a component is percussive
-    if at least ``threshold`` of what it stands for lies in the percussive part.
+    The magnitude of the whole model is parted by medians along time and along frequency; a component is
+    percussive if at least ``threshold`` of what it stands for lies in the percussive part.
 
     Parameters
     ----------
-    model : LowRankModel
-        Templates and activations.
+    model : ComponentModel
+        Any model of components.
     grid : Grid
         Frames per second and bin distance of the model.
     seconds, hz : float
@@ -140,24 +141,53 @@ def harmonic_percussive(
     ----------
     D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010: the two medians.
     """
-    xp = namespace(model.W)
-    V = (model.W @ model.H)[None]
+    V = abs(model.reconstruct({"all": range(model.n_components)})[0])
     sustained = sliding_median(V, odd_length(seconds * grid.frame_rate), axis=-1)
     struck = sliding_median(V, odd_length(hz / grid.bin_hz if grid.bin_hz else 1), axis=-2)
-    part = soft_mask(struck, sustained)[0] * V[0]
-    percussive = xp.einsum("fk,ft,kt->k", model.W, part, model.H, optimize=True)
-    total = xp.einsum("fk,ft,kt->k", model.W, V[0], model.H, optimize=True)
-    chosen = to_host(percussive >= threshold * total)
+    part = soft_mask(struck, sustained) * V
+    chosen = to_host(_weighed(model, part) >= threshold * _weighed(model, V))
     return {"harmonic": np.flatnonzero(~chosen).tolist(), "percussive": np.flatnonzero(chosen).tolist()}
 
 
-def _mel_bands(n_bins: int, bin_hz: float) -> np.ndarray:
+def _parts(model: ComponentModel) -> Iterator[Array]:
+    """Yield each component expanded, (channels, freq, frames), one at a time."""
+    for k in range(model.n_components):
+        yield model.reconstruct({"one": [k]})[0]
+
+
+def _inner(part: Array, S: Array) -> float:
+    """Real part of the inner product."""
+    return float((part * S.conj()).real.sum())
+
+
+def _passed(model: ComponentModel, total: Array, S: Array) -> np.ndarray:
+    """Return the share of the energy of S that each component's mask passes, (components,)."""
+    xp = namespace(total)
+    energy = abs(S) ** 2
+    if len(total) == 1:
+        energy = energy.sum(axis=0, keepdims=True)
+    share = energy / xp.where(total > 0, total, 1)
+    return to_host(_weighed(model, share) / max(float((share * total).sum()), 1e-30))
+
+
+def _weighed(model: ComponentModel, weights: Array) -> Array:
+    """Return the sum over all entries of each component's magnitude times weights (channels, freq, frames)."""
+    xp = namespace(weights)
+    if isinstance(model, LowRankModel):
+        return xp.einsum("fk,ft,kt->k", model.W, weights[0], model.H, optimize=True)
+    return xp.stack([(abs(part) * weights).sum() for part in _parts(model)])
+
+
+def _mel_bands(n_bins: int, grid: Grid) -> np.ndarray:
+    """Return (bands, bins): mel filters, or the bins themselves if they are few."""
     from librosa.filters import mel
 
-    sample_rate = 2 * (n_bins - 1) * bin_hz if n_bins > 1 and bin_hz > 0 else 0
-    if sample_rate <= 0:
+    if n_bins < 5:
         return np.eye(n_bins)
-    return mel(sr=sample_rate, n_fft=2 * (n_bins - 1), n_mels=min(40, n_bins))
+    sample_rate = 2 * (n_bins - 1) * grid.bin_hz if grid.bin_hz else grid.frame_rate
+    with warnings.catch_warnings():  # coarse spectra leave low bands without a bin: a constant, no feature
+        warnings.simplefilter("ignore", UserWarning)
+        return mel(sr=sample_rate, n_fft=2 * (n_bins - 1), n_mels=min(40, n_bins))
 
 
 def _timbre(model: Any, grid: Grid, n_groups: int | None) -> Grouping:

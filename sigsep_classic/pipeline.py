@@ -12,7 +12,7 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
-from sigsep_classic.factorizers.models import LowRankModel, MaskModel, check_groups
+from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
 from sigsep_classic.frontends import STFT
 from sigsep_classic.grouping import GROUPERS
 from sigsep_classic.separation import Separation
@@ -22,6 +22,9 @@ Groups = str | Mapping[str, Sequence[int]] | Callable[[Any], Mapping[str, Sequen
 
 LEFT_OUT = "(left out)"
 """Group of the components no stem asks for: they take their share of the mask."""
+
+RESIDUAL = "residual"
+"""Stem of what the estimates of a model leave over."""
 
 
 def separate_array(
@@ -67,7 +70,7 @@ def separate_array(
     if frontend is None:
         frontend = method.default_frontend(sample_rate) if hasattr(method, "default_frontend") else STFT()
     grid = frontend.grid(sample_rate)
-    method = _on_grid(method, grid)
+    method = told(method, grid=grid, frontend=frontend)
     scale = level(x)
     leveled = x / x.dtype.type(scale)
     X = frontend.analyze(leveled)
@@ -91,23 +94,23 @@ def level(x: Array) -> float:
     return 2.0 ** min(math.ceil(math.log2(top)), highest) if top > 0 else 1.0
 
 
-def _on_grid(method: Any, grid: Grid) -> Any:
-    if getattr(method, "grid", grid) is None:
-        return dataclasses.replace(method, grid=grid)
-    return method
+def told(method: Any, **facts: Any) -> Any:
+    """Return a method with those of its fields filled in that are None and that ``facts`` (grid, frontend) know."""
+    asked = {name: value for name, value in facts.items() if getattr(method, name, value) is None}
+    return dataclasses.replace(method, **asked) if asked else method
 
 
 def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
     if n_sources is not None:
         check_count("n_sources", n_sources)
-    if groups is None and isinstance(model, LowRankModel):
-        groups = "timbre"
+    if groups is None and has_components(model):
+        groups = "timbre" if model.stems is None or n_sources is not None else model.stems
     if isinstance(groups, str):
         if groups not in GROUPERS:
             raise ParameterError(
                 f"grouping {groups!r} is unknown; use one of {', '.join(GROUPERS)}, or a mapping"
             )
-        if not isinstance(model, LowRankModel):
+        if not has_components(model):
             raise ParameterError(
                 f"grouping {groups!r} is for components; this method has the stems {model.names}"
             )
@@ -126,17 +129,20 @@ def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> di
 def _synthesized(
     model: Any, groups: dict[str, list[int]], X: Array, mask: str | None, frontend: FrontEnd, x: Array
 ) -> dict[str, Array]:
-    """Return a signal for each group of components."""
+    """Return a signal for each group of components, and what they leave over where the model says so."""
     left_out = _left_out(model, groups)
     complete = not left_out
     if mask is None and isinstance(model, MaskModel):
         return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
     Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: left_out})
-    wiener = mask == "multichannel_wiener" and Y.dtype.kind != "c"
-    if wiener:
-        Y = masking.multichannel_wiener(Y, X, power=model.power)
-    if wiener or Y.dtype.kind == "c":
-        return {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
+    estimates = are_estimates(model, Y)
+    if mask == "multichannel_wiener" and not estimates:
+        Y, estimates = masking.multichannel_wiener(Y, X, power=model.power), True
+    if estimates:
+        stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
+        if complete and getattr(model, "residual", False):
+            stems[RESIDUAL] = x - sum(stems.values())
+        return stems
     return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
 
 

@@ -32,7 +32,7 @@ from sigsep_classic.compare.tasks import MATCHED, TASKS, Task, assign, every_ste
 from sigsep_classic.datasets import Mixture, synthesize
 from sigsep_classic.errors import SigsepError
 from sigsep_classic.factorizers import METHODS
-from sigsep_classic.factorizers.models import LowRankModel
+from sigsep_classic.factorizers.models import has_components
 from sigsep_classic.grouping import GROUPERS, by_reference
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array
@@ -196,7 +196,7 @@ def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
     # The first second first: what is timed is the method, not compiling its kernels and importing.
     trial = separate(start.mixture, rate, method=name)
     warm, shared = _Shared(trial.method, trial.model), _Shared(trial.method)
-    ways = (*GROUPERS, ORACLE_GROUPING) if isinstance(trial.model, LowRankModel) else ("",)
+    ways = (*GROUPERS, ORACLE_GROUPING) if has_components(trial.model) else ("",)
     for way in ways:
         separate(start.mixture, rate, method=warm, frontend=trial.frontend, **_grouping(way, start, trial))
         options, earlier, begun = _grouping(way, mix, trial), shared.seconds, time.perf_counter()

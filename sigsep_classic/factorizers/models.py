@@ -46,6 +46,44 @@ class Model(Protocol):
         """Return (groups, channels, freq, frames): complex estimates, or spectrograms that want a mask."""
 
 
+class ComponentModel(Model, Protocol):
+    """A model of many components, which want to be grouped into stems.
+
+    Attributes
+    ----------
+    spectra : array (freq, components)
+        Non-negative magnitude spectrum of each component, by which timbres are compared. On another axis than
+        the front-end's (atoms of a waveform) it runs evenly from 0 Hz to half the sample rate.
+    energies : array (components,)
+        How much of the mixture each component stands for.
+    stems : mapping of str to sequence of int, or None
+        The groups the model itself suggests (supervised templates, phases shared by a source); None: by timbre.
+
+    Notes
+    -----
+    A real model whose parts are signed samples, not spectrograms that want a mask, says ``estimates = True``;
+    complex ones are taken so. One whose estimates leave something over says ``residual = True``: what no stem
+    has then becomes the stem ``residual``.
+    """
+
+    @property
+    def spectra(self) -> Array: ...
+    @property
+    def energies(self) -> Array: ...
+    @property
+    def stems(self) -> Groups | None: ...
+
+
+def has_components(model: Any) -> bool:
+    """Say whether a model's parts are components to be grouped (`ComponentModel`), not stems of their own."""
+    return hasattr(type(model), "spectra")
+
+
+def are_estimates(model: Any, parts: Array) -> bool:
+    """Say whether a model's reconstruction is what a front-end synthesises, not a spectrogram that wants a mask."""
+    return bool(getattr(model, "estimates", parts.dtype.kind == "c"))
+
+
 def check_groups(groups: Any, names: Sequence[str]) -> dict[str, list[int]]:
     """Return groups as lists of valid indices; without any, one group a component.
 
@@ -97,6 +135,11 @@ def _component(member: Any, names: Sequence[str]) -> int:
     if not 0 <= operator.index(member) < len(names):
         raise ParameterError(f"groups names component {member}; the model has 0 … {len(names) - 1}")
     return operator.index(member)
+
+
+def component_names(n: int) -> tuple[str, ...]:
+    """Return ``component1 …``."""
+    return tuple(f"component{k + 1}" for k in range(n))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +220,22 @@ class LowRankModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``component1 …``."""
-        return tuple(f"component{k + 1}" for k in range(self.n_components))
+        return component_names(self.n_components)
+
+    @property
+    def spectra(self) -> Array:
+        """Templates as magnitudes, (freq, components)."""
+        return self.W if self.power == 1 else self.W ** (1 / self.power)
+
+    @property
+    def energies(self) -> Array:
+        """Sum of each component over all entries, (components,)."""
+        return self.W.sum(axis=0) * self.H.sum(axis=1)
+
+    @property
+    def stems(self) -> Groups | None:
+        """None: nothing says which component belongs where."""
+        return None
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return ``sum of W_k H_k`` over each group, (groups, 1, freq, frames), in the domain of V."""
@@ -194,6 +252,5 @@ class LowRankModel:
 
     def sorted(self) -> Self:
         """Return the same model with components in falling order of energy."""
-        energy = to_host(self.W.sum(axis=0) * self.H.sum(axis=1))
-        order = np.argsort(-energy, kind="stable")
+        order = np.argsort(-to_host(self.energies), kind="stable")
         return replace(self, W=self.W[:, order], H=self.H[order])
