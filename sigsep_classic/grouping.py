@@ -63,6 +63,7 @@ def by_timbre(
     bands = _mel_bands(len(spectra), grid) @ spectra**2
     levels = np.log(bands + 1e-6 * bands.max(axis=0) + 1e-30)
     features = dct(levels, axis=0, norm="ortho")[1 if len(levels) > 1 else 0 : n_mfcc + 1].T
+    features = np.round(features, 6)  # where timbres are equal, rounding must not decide
     with warnings.catch_warnings():  # fewer timbres than groups: the last groups stay empty
         warnings.simplefilter("ignore", ConvergenceWarning)
         labels = KMeans(n_groups, n_init=10, random_state=seed).fit_predict(features)
@@ -143,7 +144,7 @@ def harmonic_percussive(
     """
     V = abs(model.reconstruct({"all": range(model.n_components)})[0])
     sustained = sliding_median(V, odd_length(seconds * grid.frame_rate), axis=-1)
-    struck = sliding_median(V, odd_length(hz / grid.bin_hz if grid.bin_hz else 1), axis=-2)
+    struck = sliding_median(V, odd_length(grid.span(hz) or 1), axis=-2)
     part = soft_mask(struck, sustained) * V
     chosen = to_host(_weighed(model, part) >= threshold * _weighed(model, V))
     return {"harmonic": np.flatnonzero(~chosen).tolist(), "percussive": np.flatnonzero(chosen).tolist()}
@@ -184,10 +185,22 @@ def _mel_bands(n_bins: int, grid: Grid) -> np.ndarray:
 
     if n_bins < 5:
         return np.eye(n_bins)
+    if grid.frequencies is not None:
+        return _triangles(np.asarray(grid.frequencies), min(40, n_bins))
     sample_rate = 2 * (n_bins - 1) * grid.bin_hz if grid.bin_hz else grid.frame_rate
     with warnings.catch_warnings():  # coarse spectra leave low bands without a bin: a constant, no feature
         warnings.simplefilter("ignore", UserWarning)
         return mel(sr=sample_rate, n_fft=2 * (n_bins - 1), n_mels=min(40, n_bins))
+
+
+def _triangles(frequencies: np.ndarray, n_bands: int) -> np.ndarray:
+    """Return (bands, bins): triangles on the mel scale at bins of any spacing, each peaking at its neighbours' feet."""
+    from librosa import mel_frequencies
+
+    edges = mel_frequencies(n_bands + 2, fmin=0.0, fmax=float(frequencies[-1]))[:, None]
+    rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
+    return np.maximum(0, np.minimum(rising, falling))
 
 
 def _timbre(model: Any, grid: Grid, n_groups: int | None) -> Grouping:

@@ -196,13 +196,20 @@ def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
     # The first second first: what is timed is the method, not compiling its kernels and importing.
     trial = separate(start.mixture, rate, method=name)
     warm, shared = _Shared(trial.method, trial.model), _Shared(trial.method)
-    ways = (*GROUPERS, ORACLE_GROUPING) if has_components(trial.model) else ("",)
+    ways = _ways(trial.model)
     for way in ways:
         separate(start.mixture, rate, method=warm, frontend=trial.frontend, **_grouping(way, start, trial))
         options, earlier, begun = _grouping(way, mix, trial), shared.seconds, time.perf_counter()
         found = separate(mix.mixture, rate, method=shared, frontend=trial.frontend, **options)
         seconds = earlier + time.perf_counter() - begun
         yield _result(shared.name, way, replace(found, method=trial.method), mix, seconds)
+
+
+def _ways(model: Any) -> tuple[str, ...]:
+    """Return the ways to group a model's components; an empty one is the model's own."""
+    if not has_components(model):
+        return ("",)
+    return (*GROUPERS, ORACLE_GROUPING) if model.stems is None else ("", ORACLE_GROUPING)
 
 
 def _result(method: str, way: str, found: Separation, mix: Mixture, seconds: float) -> _Result:

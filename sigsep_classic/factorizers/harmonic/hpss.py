@@ -32,7 +32,8 @@ class HPSS:
     harmonic_seconds : float
         Length of the median along time in seconds, greater than 0.
     percussive_hz : float
-        Length of the median along frequency in Hz, greater than 0.
+        Length of the median along frequency in Hz, greater than 0; on a logarithmic axis, as many bins as these Hz
+        are at 1 kHz.
     harmonic_frames, percussive_bins : int or None
         The two lengths in frames and bins, at least 1, in place of the above. Without these and without a grid
         with more than one frequency both are 31.
@@ -99,9 +100,9 @@ class HPSS:
     def sizes(self) -> tuple[int, int]:
         """Lengths of the medians in frames and in bins; odd where they come from seconds and Hz."""
         frames = bins = UNSCALED
-        if self.grid is not None and self.grid.bin_hz > 0:
+        if self.grid is not None and (width := self.grid.span(self.percussive_hz)) > 0:
             frames = odd_length(self.harmonic_seconds * self.grid.frame_rate)
-            bins = odd_length(self.percussive_hz / self.grid.bin_hz)
+            bins = odd_length(width)
         return self.harmonic_frames or frames, self.percussive_bins or bins
 
     @property

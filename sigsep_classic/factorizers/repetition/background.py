@@ -62,6 +62,5 @@ def background_model(V: Array, repeating: Array, grid: Grid, cutoff: float, **ex
     xp = namespace(V)
     gain = xp.where(V > 0, xp.minimum(V, repeating) / xp.where(V > 0, V, 1), 1)
     gain = gain.astype(V.dtype, copy=False)
-    low = 1 + (int(min(cutoff / grid.bin_hz, V.shape[1])) if grid.bin_hz > 0 else -1)
-    gain[:, :low] = 1
+    gain[:, : grid.bins_up_to(cutoff, V.shape[1])] = 1
     return MaskModel(masks=gain[None], magnitude=V, names=NAMES, extra=extra)

@@ -1,8 +1,4 @@
-"""Samples to coefficients and back: the short-time Fourier transform and the identity.
-
-A front-end turns x (channels, samples) into X (channels, freq, frames) and back. `Waveform` is the front-end
-with one frequency and one frame a sample, so that time-domain methods need no API of their own.
-"""
+"""The short-time Fourier transform and its least-squares inverse (Griffin & Lim 1984)."""
 
 from __future__ import annotations
 
@@ -189,27 +185,6 @@ class STFT:
         for r, start in enumerate(range(0, self.n_fft, self.step)):
             piece = frames[:, start : start + self.step]
             target[run.start + r : run.start + r + frames.shape[0], : piece.shape[1]] += piece
-
-
-@dataclass(frozen=True, kw_only=True)
-class Waveform:
-    """The identity: one frequency, one frame a sample, real coefficients."""
-
-    def grid(self, sample_rate: float) -> Grid:
-        """Return the sample rate as frame rate; there is one frequency."""
-        return Grid(frame_rate=sample_rate, bin_hz=0.0)
-
-    def analyze(self, x: Array) -> Array:
-        """Return x (..., samples) as (..., 1, samples)."""
-        if x.ndim == 0 or x.shape[-1] == 0:
-            raise ShapeError("x has no samples; a front-end needs at least one")
-        return x[..., None, :]
-
-    def synthesize(self, X: Array, n_samples: int) -> Array:
-        """Return X (..., 1, samples) as (..., samples)."""
-        if X.shape[-2:] != (1, n_samples):
-            raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; a waveform has {(1, n_samples)}")
-        return X[..., 0, :]
 
 
 def _window(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
