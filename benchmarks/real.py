@@ -62,11 +62,11 @@ def nmf_by_truth(mix: Mixture, truth: Stems) -> Callable[[], Stems]:
 
 def main() -> None:
     """Print the tables of the recordings that are installed."""
-    repeating = ("repet", "repet_adaptive", "repet_sim")
+    over_background = ("repet", "repet_adaptive", "repet_sim", "rpca")
     try:
         song = musdb_excerpt()
         voice = two_stems(song, "vocals", "foreground", "background")
-        table("MUSDB18 excerpt, voice", song, voice, {m: run(m, song) for m in repeating})
+        table("MUSDB18 excerpt, voice", song, voice, {m: run(m, song) for m in over_background})
         drums = two_stems(song, "drums", "percussive", "harmonic")
         blind = {
             "hpss": run("hpss", song),
@@ -83,7 +83,7 @@ def main() -> None:
         print(f"MUSDB18 excerpt left out: {missing}")
     try:
         talk = speech_over_music()
-        table("speech over music on hold", talk, talk.stems, {m: run(m, talk) for m in repeating})
+        table("speech over music on hold", talk, talk.stems, {m: run(m, talk) for m in over_background})
         music, rate = music_on_hold(seconds=30.0)
         print("\nmusic on hold, no truth: share of the energy in each stem, and how exactly stems add up")
         for method in ssc.METHODS:
