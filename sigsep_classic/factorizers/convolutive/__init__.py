@@ -1,0 +1,1 @@
+"""Templates that move: along time, along frequency, or along a waveform."""

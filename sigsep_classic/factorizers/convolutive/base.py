@@ -1,0 +1,238 @@
+"""What the convolutive factorizations share: start, multiplicative updates, loss, sparsity."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_choice, check_count, check_range
+from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.factorizers.base import Iterative, spectrogram
+from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
+from sigsep_classic.factorizers.extrapolation import extrapolated
+from sigsep_classic.kernels.convolutive_nmf import divergence, multiplicative_update, rows_of
+from sigsep_classic.kernels.threads import single_threaded_blas
+from sigsep_classic.typing import Array
+
+SOLVERS = ("extrapolated", "mu", "me")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolutive(Iterative[ConvolutiveState]):
+    """A factorization V ≈ W ∗ H; subclasses say `sizes`, β and how activations look.
+
+    The loss is D_β(V | W ∗ H) + sparsity · ε Σ log(1 + ‖W_k‖₁ h / ε), where ε is the mean of V that one
+    activation h stands for if all are alike. The penalty depends neither on the level of V nor on how a component's
+    scale is shared out between template and activation. It is concave, so that it is majorised by its tangent:
+    each factor's denominator grows by the slope at the iterate, and the loss does not rise.
+    """
+
+    n_components: int = 10
+    power: float = 1.0
+    solver: str = "extrapolated"
+    update_order: str = "HW"
+    sparsity: float = 0.0
+    n_iter: int = 100
+    tol: float = 1e-4
+    seed: int = 0
+
+    shifted: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_count("n_components", self.n_components, 0 if hasattr(self, "templates") else 1)
+        check_count("n_iter", self.n_iter, 0)
+        check_count("seed", self.seed, 0)
+        check_range("tol", self.tol, 0)
+        check_range("beta", self._beta, -math.inf)
+        check_range("power", self.power, 0, above=True)
+        check_range("sparsity", self.sparsity, 0)
+        check_choice("solver", self.solver, SOLVERS)
+        check_choice("update_order", self.update_order, ("HW", "WH"))
+
+    @property
+    def _beta(self) -> float:
+        return float(getattr(self, "beta", 1.0))
+
+    @abstractmethod
+    def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
+        """Return bins and lags of templates, shifts and frames of activations, for V of this size."""
+
+    @property
+    def exponent(self) -> float:
+        """γ of the update [A/B]^γ: Févotte & Idier 2011; 1 between 0 and 1 unless ``"mu"`` or sparse."""
+        beta = self._beta
+        if beta > 2:
+            return 1 / (beta - 1)
+        if beta < 0 or (beta < 1 and (self.solver == "mu" or self.sparsity > 0)):
+            return 1 / (2 - beta)
+        return 1.0
+
+    def prepare(self, X: Array) -> Array:
+        """Return V (freq, frames) of X (channels, freq, frames), frame after frame in memory.
+
+        Raises
+        ------
+        ParameterError
+            There is no component.
+        """
+        if self._n_all == 0:
+            raise ParameterError("n_components is 0; it must be at least 1 where there are no templates")
+        V = spectrogram(X)
+        xp = namespace(V)
+        V = V[0] if V.shape[0] == 1 else xp.sqrt((V * V).mean(axis=0))
+        if self.power != 1:
+            V = V**self.power
+        if V.dtype.kind != "f":
+            V = V.astype(float)
+        return xp.ascontiguousarray(V.T).T
+
+    def init(self, X: Array) -> ConvolutiveState:
+        """Return W and H drawn from |N(0, 1)| + 0.1, scaled so that W ∗ H has about the mean of V.
+
+        The frames of a template start nearly alike: then it comes to stand for one sound, where frames drawn one by
+        one come to stand for several (on a song and a recording, 1 to 2 dB less for the drums).
+        """
+        xp, K = namespace(X), self._n_all
+        bins, lags, shifts, frames = self.sizes(*X.shape)
+        rng = np.random.default_rng(self.seed)
+        W = (np.abs(rng.standard_normal((bins, K, 1))) + 0.1) * (1 + 0.1 * rng.random((bins, K, lags)))
+        rows = np.abs(rng.standard_normal((frames, K, shifts))) + 0.1
+        W = self._with_known(W)
+        W /= _or_one(W.sum(axis=(0, 2)))[:, None]
+        gain, level = _level(X)
+        rows *= level / gain * X.size / rows.sum() if X.any() else 0.0
+        W, rows = (xp.asarray(np.ascontiguousarray(A), dtype=X.dtype) for A in (W, rows))
+        return self._state(W, rows, X.shape, gain, level)
+
+    def adopt(self, X: Array, start: ConvolutiveModel) -> ConvolutiveState:  # type: ignore[override]
+        """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
+
+        Sizes may be others than `init` would take: frames of activations may end earlier than V does.
+
+        Raises
+        ------
+        ShapeError
+            W or H does not fit V or the number of components.
+        ParameterError
+            They have another power than ours, or entries that are negative or not finite.
+        """
+        xp, K, (n_freq, n_frames) = namespace(X), self._n_all, X.shape
+        W, rows = (xp.array(A, dtype=X.dtype, order="C", copy=True) for A in (start.W, rows_of(start.H)))
+        fits = W.shape[1] == rows.shape[1] == K and start.H.ndim == (3 if self.shifted else 2)
+        short = len(W) <= n_freq >= rows.shape[2] and len(rows) <= n_frames >= W.shape[2]
+        if not (fits and short):
+            raise ShapeError(
+                f"start has W {start.W.shape} and H {start.H.shape}; V {X.shape} with {K} components needs W "
+                f"(bins, {K}, lags) and H ({K}, {'shifts, ' if self.shifted else ''}frames), none longer than V"
+            )
+        if start.power != self.power:
+            raise ParameterError(f"start is of magnitude to the power {start.power}; here power={self.power}")
+        if not all(float(A.min()) >= 0 and math.isfinite(float(A.max())) for A in (W, rows)):
+            raise ParameterError("start has negative or infinite entries; factors are not negative")
+        return self._state(W, rows, X.shape, *_level(X))
+
+    def step(self, X: Array, model: ConvolutiveState) -> ConvolutiveState:
+        """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
+        following = replace(model, iteration=model.iteration + 1)
+        with single_threaded_blas():
+            if self.solver != "extrapolated":
+                self._update(X, model.W, model.H, model)
+                return replace(following, value=None)
+            return extrapolated(
+                following,
+                update=lambda W, H: self._update(X, W, H, model),
+                value=lambda W, H: self._value(X, W, H, model),
+            )
+
+    def loss(self, X: Array, model: ConvolutiveState) -> float:
+        """Return the objective, in units of V^β, or its last value if the step has just computed it."""
+        value = model.value
+        if value is None:
+            value = self._value(X, model.W, model.H, model)
+        return value * model.gain**-self._beta
+
+    def finish(self, model: ConvolutiveState) -> ConvolutiveModel:  # type: ignore[override]
+        """Return templates that sum to one, the strongest component first."""
+        return self._plain(model).sorted()
+
+    def _plain(self, model: ConvolutiveState) -> ConvolutiveModel:
+        return ConvolutiveModel(
+            W=model.W, H=model.H, shape=model.shape, power=model.power, losses=model.losses
+        ).normalized()
+
+    def _state(
+        self, W: Array, rows: Array, shape: tuple[int, int], gain: float, level: float
+    ) -> ConvolutiveState:
+        H = rows.transpose(1, 2, 0) if self.shifted else rows[:, :, 0].T
+        return ConvolutiveState(
+            W=W, H=H, shape=(shape[0], shape[1]), power=self.power, gain=gain, level=level
+        )
+
+    @property
+    def _n_all(self) -> int:
+        return self.n_components
+
+    def _with_known(self, W: np.ndarray) -> np.ndarray:
+        """Return the random templates with what is known of them put in."""
+        return W
+
+    def _n_fixed(self, iteration: int) -> int:
+        """Return how many templates, the first ones, stay as they are in this iteration."""
+        return 0
+
+    def _update(self, X: Array, W: Array, H: Array, model: ConvolutiveState) -> None:
+        fixed = self._n_fixed(model.iteration)
+        for factor in self.update_order:
+            if factor == "W" and fixed == W.shape[1]:
+                continue
+            known = W[:, :fixed].copy()
+            multiplicative_update(
+                X, W, H, factor=factor, beta=self._beta, exponent=self.exponent, gain=model.gain,
+                penalty=self._slope(W, H, factor, model) if self.sparsity else None,
+            )  # fmt: skip
+            W[:, :fixed] = known
+
+    def _value(self, X: Array, W: Array, H: Array, model: ConvolutiveState) -> float:
+        """Return the objective of gain V."""
+        value = divergence(X, W, H, beta=self._beta, gain=model.gain)
+        if self.sparsity:
+            scale, unit, mass = self._penalised(W, H, model)
+            value += scale * unit * float(to_host(namespace(X).log1p(mass / unit).sum(dtype=np.float64)))
+        if not math.isfinite(value):
+            raise NumericalError(
+                f"{type(self).__name__}: the loss is {value}; give finite, non-negative data"
+            )
+        return value
+
+    def _penalised(self, W: Array, H: Array, model: ConvolutiveState) -> tuple[Any, Any, Array]:
+        """Return the weight of the penalty, ε, and ‖W_k‖₁ h of each activation (frames, components, shifts)."""
+        real, rows = W.dtype.type, rows_of(H)
+        unit = model.level * math.prod(model.shape) / rows.size
+        scale = self.sparsity * model.level ** (self._beta - 1)
+        return real(scale), real(unit), rows * (W.sum(axis=(0, 2))[:, None] * real(model.gain))
+
+    def _slope(self, W: Array, H: Array, factor: str, model: ConvolutiveState) -> Array:
+        """Return the derivative of the penalty by W or by gain H."""
+        scale, unit, mass = self._penalised(W, H, model)
+        if factor == "H":
+            return scale * W.sum(axis=(0, 2))[:, None] / (1 + mass / unit)
+        slopes = rows_of(H) * W.dtype.type(model.gain) / (1 + mass / unit)
+        return scale * slopes.sum(axis=(0, 2))[:, None]
+
+
+def _or_one(sums: np.ndarray) -> np.ndarray:
+    return np.where(sums > 0, sums, 1)
+
+
+def _level(V: Array) -> tuple[float, float]:
+    """Return the power of two nearest to 1 / mean(V), and the mean of V times it; 1 and 1 for silence."""
+    mean = float(to_host(V.mean(dtype=np.float64)))
+    if not math.isfinite(mean):
+        raise NumericalError(f"the mean of V is {mean}; give finite data, and a smaller power")
+    gain = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+    return gain, mean * gain if mean > 0 else 1.0
