@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from sigsep_classic.checks import check_range, did_you_mean
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
-from sigsep_classic.pipeline import Groups, separate_array
+from sigsep_classic.pipeline import Groups, default_frontend, level, separate_array
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array, FrontEnd
 
@@ -29,6 +31,7 @@ def separate(
     mask: str | None = None,
     groups: Groups = None,
     n_sources: int | None = None,
+    examples: Mapping[str, Any] | None = None,
     device: str | None = None,
     callback: Callback | None = None,
     **parameters: Any,
@@ -53,6 +56,9 @@ def separate(
         function of the model.
     n_sources : int, optional
         Number of stems, where the grouping takes one.
+    examples : mapping of str to file or samples, optional
+        Recordings of a few seconds of single sources, arrays at ``sample_rate``: methods with templates (nmf)
+        learn from them what the stems of these names sound like. What is like none of them is ``rest``.
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
         else ``"auto"``.
@@ -97,6 +103,8 @@ def separate(
     check_range("sample_rate", sample_rate, 0, above=True)
     x = _samples(given, device)
     with device_of(x):
+        if examples:
+            factorizer = _taught(factorizer, examples, sample_rate, frontend, x)
         sep = separate_array(
             x,
             sample_rate,
@@ -109,8 +117,10 @@ def separate(
         )
     info["device"] = "cpu" if namespace(x) is np else "cuda"
     stems = {name: _like(stem, given) for name, stem in sep.items()}
-    mixture = _like(x, given)
-    return dataclasses.replace(sep, stems=stems, mixture=mixture, track=track, info=info)
+    grouped = partial(_regrouped, sep.grouped, x, given)
+    return dataclasses.replace(
+        sep, stems=stems, mixture=_like(x, given), grouped=grouped, track=track, info=info
+    )
 
 
 def make_method(method: Any, **parameters: Any) -> Any:
@@ -145,6 +155,24 @@ def make_method(method: Any, **parameters: Any) -> Any:
         raise ParameterError(f"{method}: {error}") from None
 
 
+def _taught(
+    method: Any, examples: Mapping[str, Any], sample_rate: int, frontend: FrontEnd | None, x: Array
+) -> Any:
+    """Return the method with templates learnt from each example, through the front-end and on the device of x."""
+    if not hasattr(method, "with_examples"):
+        kind = getattr(method, "name", type(method).__name__)
+        raise ParameterError(f"{kind} learns from no examples; use a method with templates, such as 'nmf'")
+    if frontend is None:
+        frontend = default_frontend(method, sample_rate)
+    found = {}
+    for name, example in examples.items():
+        if isinstance(example, (str, os.PathLike)) or hasattr(example, "read"):
+            example = audio.load(example, sample_rate=sample_rate).samples
+        sound = namespace(x).asarray(audio.check_samples(from_foreign(example)), dtype=x.dtype)
+        found[name] = frontend.analyze(sound / x.dtype.type(level(sound)))
+    return method.with_examples(found)
+
+
 def _samples(given: Any, device: str | None) -> Array:
     """Return (channels, samples) on the device, checked, from any kind of array."""
     array = from_foreign(given)
@@ -155,6 +183,12 @@ def _samples(given: Any, device: str | None) -> Array:
     if resident and device == "cuda" and array.dtype == checked.dtype:
         return array[None] if array.ndim == 1 else array
     return to_device(checked, resolve_device(device))
+
+
+def _regrouped(grouped: Any, x: Array, given: Any, **options: Any) -> dict[str, Any]:
+    """Return other stems of the model of x, as the caller's kind of array."""
+    with device_of(x):
+        return {name: _like(stem, given) for name, stem in grouped(**options).items()}
 
 
 def _like(x: Array, given: Any) -> Any:

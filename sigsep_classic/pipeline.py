@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sigsep_classic import masking
@@ -68,23 +69,58 @@ def separate_array(
     if mask is not None and mask not in masking.MASKS:
         raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
     if frontend is None:
-        frontend = method.default_frontend(sample_rate) if hasattr(method, "default_frontend") else STFT()
+        frontend = default_frontend(method, sample_rate)
     grid = frontend.grid(sample_rate)
     method = told(method, grid=grid, frontend=frontend)
-    scale = level(x)
-    leveled = x / x.dtype.type(scale)
-    X = frontend.analyze(leveled)
+    X = frontend.analyze(x / x.dtype.type(level(x)))
     model = method.fit(X, callback=callback) if callback else method.fit(X)
-    wanted = _groups(model, groups, n_sources, grid)
-    stems = _synthesized(model, wanted, X, mask, frontend, leveled)
+    grouped = partial(stems_of, model, x, sample_rate, frontend)
     return Separation(
-        stems={name: stem * x.dtype.type(scale) for name, stem in stems.items()},
+        stems=grouped(mask=mask, groups=groups, n_sources=n_sources, X=X),
         mixture=x,
         sample_rate=sample_rate,
         model=model,
         method=method,
         frontend=frontend,
+        grouped=grouped,
     )
+
+
+def stems_of(
+    model: Any,
+    x: Array,
+    sample_rate: int,
+    frontend: FrontEnd,
+    *,
+    mask: str | None = None,
+    groups: Groups = None,
+    n_sources: int | None = None,
+    X: Array | None = None,
+) -> dict[str, Array]:
+    """Return the stems of a fitted model by name: components grouped, masked and synthesised.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted to x.
+    x, sample_rate, frontend, mask, groups, n_sources
+        As in `separate_array`.
+    X : array (channels, freq, frames), optional
+        Coefficients of x divided by its `level`, where they are at hand.
+    """
+    if mask is not None and mask not in masking.MASKS:
+        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
+    scale = level(x)
+    leveled = x / x.dtype.type(scale)
+    wanted = _groups(model, groups, n_sources, frontend.grid(sample_rate))
+    X = frontend.analyze(leveled) if X is None else X
+    stems = _synthesized(model, wanted, X, mask, frontend, leveled)
+    return {name: stem * x.dtype.type(scale) for name, stem in stems.items()}
+
+
+def default_frontend(method: Any, sample_rate: float) -> FrontEnd:
+    """Return the transform a method asks for, else an STFT of 2048 by 512."""
+    return method.default_frontend(sample_rate) if hasattr(method, "default_frontend") else STFT()
 
 
 def level(x: Array) -> float:

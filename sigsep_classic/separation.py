@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sigsep_classic.audio import SaveRecord, save_all
 from sigsep_classic.backend import to_host
@@ -35,6 +35,8 @@ class Separation(Mapping[str, Array]):
         The factorizer with its parameters.
     frontend : object
         The front-end used.
+    grouped : callable, optional
+        Makes the stems of the model anew, for `regroup`.
     track : str
         Name for file names and messages.
     info : dict
@@ -47,6 +49,7 @@ class Separation(Mapping[str, Array]):
     model: Any = None
     method: Any = None
     frontend: Any = None
+    grouped: Callable[..., dict[str, Array]] | None = field(default=None, repr=False)
     track: str = "mixture"
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -76,6 +79,28 @@ class Separation(Mapping[str, Array]):
         for stem in self.stems.values():
             rest -= stem
         return rest
+
+    def regroup(self, groups: Any = None, *, n_sources: int | None = None, mask: str | None = None) -> Self:
+        """Return other stems of the same model, without fitting it again.
+
+        Parameters
+        ----------
+        groups, n_sources, mask
+            As for `sigsep_classic.separate`.
+
+        Returns
+        -------
+        Separation
+            Of the same mixture.
+
+        Raises
+        ------
+        ParameterError
+            The stems do not come from `sigsep_classic.separate`, or the grouping does not fit the model.
+        """
+        if self.grouped is None:
+            raise ParameterError("regroup needs the model of separate(...); these stems have none")
+        return replace(self, stems=self.grouped(groups=groups, n_sources=n_sources, mask=mask))
 
     def remix(self, gains: Mapping[str, float] | None = None, /, **more: float) -> Array:
         """Return the mixture with stems turned up or down.

@@ -98,12 +98,12 @@ class Parameter:
 
 
 def parameters_of(kind: type) -> list[Parameter]:
-    """Return the parameters of a method's class in the order of its docstring, without ``grid``: it is not typed."""
+    """Return the parameters of a method's class in the order of its docstring, without what `separate` fills in."""
     docs = _documented(kind)
     order = {name: i for i, name in enumerate(docs)}
     found = []
     for field in sorted(dataclasses.fields(kind), key=lambda field: order.get(field.name, len(order))):
-        if not field.init or field.name == "grid":
+        if not field.init or field.name in ("grid", "frontend"):
             continue
         described, doc = docs.get(field.name, ("", ""))
         default, required = _default(field)

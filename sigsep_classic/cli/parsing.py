@@ -110,6 +110,14 @@ def whole_number(low: int) -> Callable[[str], int]:
     return convert
 
 
+def named_file(text: str) -> tuple[str, str]:
+    """Return name and path of ``NAME=FILE``."""
+    name, _, path = text.partition("=")
+    if not name.strip() or not path:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE such as speech=talking.wav")
+    return name.strip(), path
+
+
 def method_in(words: list[str], default: str) -> str:
     """Return the method that ``words`` name, before it is known which options they may hold."""
     finder = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)

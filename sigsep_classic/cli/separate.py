@@ -146,6 +146,12 @@ def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
             "metavar": "N",
             "help": "number of stems, where the grouping takes one",
         },
+        "--example": {
+            "action": "append",
+            "type": parsing.named_file,
+            "metavar": "NAME=FILE",
+            "help": "a recording of one source alone, for methods with templates (nmf); may be repeated",
+        },
         "--n-fft": {
             "type": number,
             "metavar": "N",
@@ -229,6 +235,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         mask=given.get("mask"),
         groups=groups,
         n_sources=given.get("n_sources"),
+        examples=_examples(given, method),
         outdir=options.output,
         template=options.template,
         ext=ext,
@@ -239,6 +246,20 @@ def _settings(options: argparse.Namespace) -> Settings:
         allow_any_codec=options.allow_any_codec,
         debug=options.debug,
     )
+
+
+def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:
+    """Return the files of ``--example`` by name, checked to be there and to be of use."""
+    examples: dict[str, str] = {}
+    for name, path in given.get("example") or ():
+        if not hasattr(method, "with_examples"):
+            raise ParameterError("--example is for methods with templates; use -m nmf")
+        if name in examples:
+            raise ParameterError(f"--example: {name!r} is given twice; join the recordings")
+        if not os.path.isfile(path):
+            raise ParameterError(f"--example {name}: there is no file {path}")
+        examples[name] = path
+    return examples
 
 
 def _transform(given: dict[str, Any]) -> dict[str, Any]:

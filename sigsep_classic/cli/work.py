@@ -11,7 +11,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ class Settings:
         As `backend.resolve_device` gave it.
     transform : dict
         ``n_fft``, ``hop`` and ``window``, those that were asked for.
-    mask, groups, n_sources
+    mask, groups, n_sources, examples
         As for `separate`.
     outdir : str
         Where the stems go; ``-`` is standard output.
@@ -68,6 +68,7 @@ class Settings:
     mask: str | None = None
     groups: Any = None
     n_sources: int | None = None
+    examples: dict[str, str] = field(default_factory=dict)
     outdir: str = "separated"
     template: str = TEMPLATE
     ext: str = "wav"
@@ -146,6 +147,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         mask=settings.mask,
         groups=settings.groups,
         n_sources=settings.n_sources,
+        examples=settings.examples,
         device=settings.device,
         callback=_callback(settings.method, tell),
     )
@@ -158,6 +160,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         "channels": len(sound.samples),
         "method": settings.method_name,
         "parameters": _parameters(settings.method),
+        **({"examples": settings.examples} if settings.examples else {}),
         "device": found.info["device"],
         "versions": versions(),
     }
@@ -261,7 +264,11 @@ def _write(found: Separation, job: Job, settings: Settings) -> Record:
 def _parameters(method: Any) -> dict[str, Any]:
     if not dataclasses.is_dataclass(method):
         return {}
-    return {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name != "grid"}
+    return {
+        f.name: getattr(method, f.name)
+        for f in dataclasses.fields(method)
+        if f.name not in ("grid", "frontend")
+    }
 
 
 def _named(message: str, job: Job) -> str:

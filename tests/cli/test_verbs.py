@@ -56,7 +56,7 @@ def test_help_of_separate_shows_the_parameters_of_the_method_named(cli: Cli) -> 
     assert "parameters of nmf:" in shown
     assert "--n-components INT" in shown
     assert f"(default: {sigsep_classic.NMF().n_components})" in shown
-    assert "{extrapolated,mu,me}" in shown
+    assert "{extrapolated,mu,me,joint,hals}" in shown
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,9 @@ def test_methods_as_json_is_what_python_has(cli: Cli) -> None:
 
 def test_a_method_that_is_named_is_explained_in_full(cli: Cli) -> None:
     done = cli("methods", "nmf")
+    option = f"    --n-components {sigsep_classic.NMF().n_components}\n"
     assert (
-        f"    --n-components {sigsep_classic.NMF().n_components}\n        Number of templates K, at least 1.\n"
+        option + "        Number of templates K, at least 1; 0 where templates or notes say enough."
         in done.out
     )
     assert "hpss" not in done.out

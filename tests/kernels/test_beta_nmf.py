@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic.kernels import beta_nmf
-from sigsep_classic.kernels.beta_nmf import divergence, multiplicative_update
+from sigsep_classic.kernels.beta_divergence import divergence
+from sigsep_classic.kernels.beta_nmf import joint_update, multiplicative_update, statistics
 from tests.emulation.emulator import emulated
 from tests.kernels.conftest import in_order
 from tests.reference import beta_nmf as reference
@@ -143,3 +144,104 @@ def test_one_and_four_threads_give_the_same_bits(use_threads, real, beta):
         results.append((W, H, np.array(divergence(V, W, H, beta=beta))))
     for one, four in zip(*results, strict=True):
         assert_array_equal(one, four)
+
+
+def masked(V, seed=5):
+    """Return weights, a third of them 0, and V with nonsense there."""
+    rng = np.random.default_rng(seed)
+    weights = (rng.random(V.shape) * (rng.random(V.shape) > 1 / 3)).astype(V.dtype)
+    return weights, np.where(weights > 0, V, np.inf).astype(V.dtype)
+
+
+@pytest.mark.parametrize("factor", ["W", "H"])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("beta", BETAS)
+def test_statistics_are_the_two_sums_in_units_of_the_gain(line, real, beta, factor, weighted):
+    V, W, H = problem(9, 13, 3, real)
+    weights, holed = masked(V) if weighted else (None, V)
+    gain = 0.25
+    expected = reference.sums(V, W, H, factor=factor, beta=beta, weights=weights)
+    unit = gain ** (beta - 1 if factor == "H" else beta)
+    A = W if factor == "W" else H
+    for sums, naive in zip(
+        statistics(holed, W, H, factor=factor, beta=beta, gain=gain, weights=weights), expected, strict=True
+    ):
+        assert sums.shape == A.shape
+        assert sums.strides == A.strides
+        assert_allclose(sums, naive * unit, rtol=TOLERANCE[real.name])
+
+
+@pytest.mark.parametrize("factor", ["W", "H"])
+@pytest.mark.parametrize("beta", BETAS)
+def test_weights_multiply_both_sums_and_hide_what_is_missing(line, real, beta, factor):
+    V, W, H = problem(9, 13, 3, real)
+    weights, holed = masked(V)
+    numerator, denominator = reference.sums(V, W, H, factor=factor, beta=beta, weights=weights)
+    expected = (W if factor == "W" else H) * (numerator / denominator) ** exponent_of(beta)
+    multiplicative_update(
+        holed, W, H, factor=factor, beta=beta, exponent=exponent_of(beta), weights=in_order(weights, "frames")
+    )
+    assert_allclose(W if factor == "W" else H, expected, rtol=TOLERANCE[real.name])
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_weights_multiply_the_divergence(line, real, beta):
+    V, W, H = problem(7, 12, 3, real)
+    weights, holed = masked(V)
+    M = W.astype(float) @ H.astype(float)
+    expected = sum(
+        float(weights[i]) * reference.d(float(V[i]), float(M[i]), beta) for i in np.ndindex(V.shape)
+    )
+    assert_allclose(
+        divergence(holed, W, H, beta=beta, weights=weights), expected, rtol=20 * TOLERANCE[real.name]
+    )
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("beta", BETAS)
+def test_joint_update_is_the_papers_pair_of_updates(line, real, beta, weighted):
+    V, W, H = problem(9, 13, 3, real)
+    weights, holed = masked(V) if weighted else (None, V)
+    new_W, new_H = reference.joint(V, W, H, beta=beta, weights=weights)
+    joint_update(holed, W, H, beta=beta, weights=weights)
+    assert_allclose(H, new_H, rtol=TOLERANCE[real.name])
+    assert_allclose(W, new_W, rtol=5 * TOLERANCE[real.name])
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_no_joint_update_raises_the_divergence(line, beta):
+    V, W, H = problem(10, 12, 3, np.float64)
+    weights, V = masked(V)
+    before = divergence(V, W, H, beta=beta, weights=weights)
+    for _ in range(10):
+        joint_update(V, W, H, beta=beta, weights=weights)
+        now = divergence(V, W, H, beta=beta, weights=weights)
+        assert now <= before * (1 + 1e-12)
+        before = now
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 1.3])
+def test_joint_update_has_the_same_bits_on_one_and_four_threads_and_at_any_level(use_threads, real, beta):
+    results = []
+    for n, level in ((1, 1.0), (4, 1.0), (4, 2.0**-20)):
+        use_threads(n)
+        V, W, H = problem(300, 700, 4, real)
+        V, H = V * real.type(level), (H.T * real.type(level)).T
+        for _ in range(2):
+            joint_update(V, W, H, beta=beta, gain=1 / level)
+        results.append((W, H / real.type(level)))
+    for other in results[1:]:
+        assert_array_equal(other[0], results[0][0])
+        assert_array_equal(other[1], results[0][1])
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 1.5])
+@pytest.mark.parametrize("silent", ["data", "W", "H", "weights"])
+def test_joint_update_of_silence_is_finite(line, real, silent, beta):
+    V, W, H = problem(6, 7, 2, real)
+    weights = np.ones_like(V)
+    {"data": V, "W": W, "H": H, "weights": weights}[silent][:] = 0
+    for _ in range(3):
+        joint_update(V, W, H, beta=beta, weights=weights)
+    assert np.isfinite(W).all()
+    assert np.isfinite(H).all()

@@ -1,77 +1,112 @@
-"""Non-negative matrix factorization with any β-divergence (Févotte & Idier 2011), plain or extrapolated."""
+"""Non-negative matrix factorization with any β-divergence (Févotte & Idier 2011) and what is known beforehand."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Self
 
-import numpy as np
-
-from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_choice, check_count, check_range
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.backend import namespace
+from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two, spectrogram
+from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
+from sigsep_classic.factorizers.lowrank.objective import Objective
+from sigsep_classic.factorizers.lowrank.options import check_options
+from sigsep_classic.factorizers.lowrank.penalties import Penalties, relevant
+from sigsep_classic.factorizers.lowrank.score import check_notes, note_supports, pitch_counts
+from sigsep_classic.factorizers.lowrank.solvers import Run, checked_step, pooled_start
+from sigsep_classic.factorizers.lowrank.sparseness import project
+from sigsep_classic.factorizers.lowrank.starts import (
+    broadcast_weights,
+    level_of,
+    random_start,
+    scaled_to,
+    svd_start,
+)
+from sigsep_classic.factorizers.lowrank.templates import Templates, stems_of
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
-from sigsep_classic.kernels.beta_nmf import divergence, multiplicative_update
-from sigsep_classic.typing import Array
+from sigsep_classic.typing import Array, Grid
 
-SOLVERS = ("extrapolated", "mu", "me")
-
-
-@dataclass(frozen=True, kw_only=True)
-class NMFModel(LowRankModel):
-    """`LowRankModel` with what the solver remembers between steps.
-
-    Parameters
-    ----------
-    gain : float
-        Power of two nearest to 1 / mean(V): V and H are multiplied by it inside the kernels.
-    W_before, H_before, momentum, value
-        Of the extrapolated solver: the iterate before, t of the momentum, and the divergence in units of gain V.
-    """
-
-    gain: float
-    W_before: Array = None
-    H_before: Array = None
-    momentum: float = 1.0
-    value: float | None = None
+START_ITER = 10
+"""Iterations each of several starts is given before the best goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NMF(Iterative[NMFModel]):
-    """Templates and activations: minimise D_β(V | W H) over W, H ≥ 0.
+    """Templates and activations: minimise D_β(V | W H) plus penalties over W, H ≥ 0.
 
     V is the root mean square of the channels' magnitudes to the power ``power``; D is the sum of
     d_β(v | m) = (v^β + (β−1) m^β − β v m^(β−1)) / (β (β−1)), with the limits v log(v/m) − v + m (β = 1,
     Kullback-Leibler) and v/m − log(v/m) − 1 (β = 0, Itakura-Saito); β = 2 is half the squared distance.
+    With V scaled to a mean of one the objective is ::
+
+        Σ_ft weights_ft d_β(V_ft | (W H)_ft)
+        + sparsity √F Σ_k ‖w_k‖₂ ‖h_k‖₁
+        + smoothness Σ_k ‖w_k‖₂² Σ_t (h_kt − h_k,t−1)²
+        + ard (F + T + a + 1) Σ_k log(‖w_k‖₁ + ‖h_k‖₁ + b)
+
+    Scaling w_k up and h_k down evades no penalty, and none depends on the level of the input.
 
     Parameters
     ----------
     n_components : int
-        Number of templates K, at least 1.
+        Number of templates K, at least 1; 0 where ``templates`` or ``notes`` say enough. Those of ``templates``
+        and ``notes`` are not counted.
     beta : float
         β, any real number. Kullback-Leibler with magnitudes and Itakura-Saito with powers are usual for audio.
     power : float
         V is magnitude to this power, greater than 0.
-    solver : {"extrapolated", "mu", "me"}
+    solver : {"extrapolated", "mu", "me", "joint", "hals"}
         ``"mu"``: multiplicative updates with the exponent of majorisation-minimisation. ``"me"``: exponent 1
-        also for 0 <= β < 1, which is monotone there too and faster. ``"extrapolated"``: ``"me"`` from a point
-        ahead of the iterate, taken back whenever the divergence would rise.
-    update_order : {"HW", "WH"}
-        Which factor an iteration updates first.
+        also for 0 <= β < 1, which is monotone there too and faster. ``"joint"``: both factors from one look
+        at the data, at 3/4 of the cost. ``"hals"``: coordinate descent with momentum, for β = 2 without penalties.
+        ``"extrapolated"``: the quickest that fits, with momentum: ``"hals"`` for β = 2, ``"joint"`` for β >= 1,
+        ``"me"`` below and with penalties. With momentum the model follows every five steps, unless the loss
+        would rise: then momentum is given up.
+    update_order : {"WH", "HW"}
+        Which factor an iteration updates first, where it does not update both at once.
     n_iter : int
         Largest number of iterations.
     tol : float
-        Stop when ten iterations lower the divergence by less than this share of it; 0 never stops early.
+        Stop when ten iterations lower the loss by less than this share of it; 0 never stops early.
     seed : int
         Seed of the random start.
+    initial : {"pooled", "random", "nndsvd"}
+        Start from seeded noise, from what a few quick iterations on every four frames' mean make of that (pooled;
+        long inputs without further knowledge only), or from the singular vectors of V (NNDSVD, zeros filled).
+    n_starts : int
+        Number of random starts; after ten iterations each the best goes on.
+    sparsity : float
+        Cost of activations, relative to the mean of V; 0.01 is a little, 0.2 is much. Templates become broader
+        and activations fewer.
+    sparseness : float or None
+        Hold every row of H at this sparseness, 0 (all frames alike) … 1 (one frame), by projected gradients;
+        with solver "mu" or "me" and without penalties.
+    smoothness : float
+        Cost of changes of a component from frame to frame, at least 0.
+    ard : float
+        Cost of having a component, at least 0: about the divergence per entry that noise leaves. The model is
+        without those that do not pay (automatic relevance determination).
+    weights : array (freq, frames) or None
+        Weight of each entry, at least 0, broadcast; 0 marks a missing entry, whatever V is there.
+    templates : mapping of str to array (freq, components), or None
+        What named sources sound like. The model has these components first, and stems of those names and
+        ``rest``. `with_examples` learns them.
+    n_templates : int
+        Number of templates `with_examples` learns from each example.
+    adapt_templates : bool
+        Let ``templates`` change too: they are but a start.
+    notes : mapping of str to sequence of (onset s, offset s, MIDI pitch), or None
+        The score of named sources: a component for each pitch, 0 off its partials and away from its notes.
+    grid : Grid or None
+        Frames per second and bin distance of X, for ``notes``; `separate` fills it in.
 
     Raises
     ------
     ParameterError
-        A parameter is out of range.
+        A parameter is out of range, or two do not go together.
 
     References
     ----------
@@ -81,12 +116,41 @@ class NMF(Iterative[NMFModel]):
     D. D. Lee and H. S. Seung, "Algorithms for non-negative matrix factorization", Proc. NIPS, 2000: β = 1 and 2.
 
     L. T. K. Hien, V. Leplat and N. Gillis, "Block majorization minimization with extrapolation and application
-    to β-NMF", arXiv:2401.06646, 2024: the extrapolation (with a safeguard of ours on the divergence).
+    to β-NMF", arXiv:2401.06646, 2024: the extrapolation (with a safeguard of ours on the loss).
+
+    A. Marmin, J. H. de M. Goulart and C. Févotte, "Joint majorization-minimization for nonnegative matrix
+    factorization with the β-divergence", arXiv:2106.15214, 2021: ``"joint"``.
+
+    A. M. S. Ang and N. Gillis, "Accelerating nonnegative matrix factorization algorithms using extrapolation",
+    Neural Computation 31(2), 2019: ``"hals"`` (the momentum is ours, that of ``"extrapolated"``).
+
+    C. Boutsidis and E. Gallopoulos, "SVD based initialization: a head start for nonnegative matrix
+    factorization", Pattern Recognition 41(4), 2008: ``initial="nndsvd"``.
+
+    J. Le Roux, F. Weninger and J. R. Hershey, "Sparse NMF - half-baked or well done?", MERL technical report,
+    2015, and A. Marmin, J. H. de M. Goulart and C. Févotte, "Majorization-minimization for sparse nonnegative
+    matrix factorization with the β-divergence", IEEE Trans. Signal Processing, 2023: sparsity without the scale
+    of W (the bound of ‖w_k‖₂ is ours).
+
+    P. O. Hoyer, "Non-negative matrix factorization with sparseness constraints", Journal of Machine Learning
+    Research 5, 2004: ``sparseness``.
+
+    T. Virtanen, "Monaural sound source separation by nonnegative matrix factorization with temporal continuity
+    and sparseness criteria", IEEE Trans. Audio, Speech and Language Processing 15(3), 2007: smoothness; S. Essid
+    and C. Févotte, "Smooth nonnegative matrix factorization for unsupervised audiovisual document structuring",
+    IEEE Trans. Multimedia 15(2), 2013: its bound (equation numbers not checked).
+
+    V. Y. F. Tan and C. Févotte, "Automatic relevance determination in nonnegative matrix factorization with the
+    β-divergence", IEEE Trans. Pattern Analysis and Machine Intelligence 35(7), 2013: ``ard``, in ℓ1 form.
+
+    S. Ewert and M. Müller, "Using score-informed constraints for NMF-based source separation", Proc. ICASSP,
+    2012: ``notes``.
 
     Notes
     -----
-    Extra memory of an iteration is a few tiles of 256 × 256 and, extrapolated, a second W and H. Results do not
-    depend on the level of the input.
+    Extra memory of an iteration is two tiles of 2^18 numbers, up to 16 sums of the size of W and, with momentum,
+    three more W and H. Results do not depend on the level of the input. Zeros of a start stay 0 (except by
+    coordinate descent), so `fit` with ``start`` takes any support.
 
     Examples
     --------
@@ -101,26 +165,54 @@ class NMF(Iterative[NMFModel]):
     beta: float = 1.0
     power: float = 1.0
     solver: str = "extrapolated"
-    update_order: str = "HW"
+    update_order: str = "WH"
     n_iter: int = 200
     tol: float = 1e-4
     seed: int = 0
+    initial: str = "pooled"
+    n_starts: int = 1
+    sparsity: float = 0.0
+    sparseness: float | None = None
+    smoothness: float = 0.0
+    ard: float = 0.0
+    weights: Array | None = field(default=None, compare=False)
+    templates: Mapping[str, Array] | None = None
+    n_templates: int = 16
+    adapt_templates: bool = False
+    notes: Mapping[str, Sequence[tuple[float, float, float]]] | None = None
+    grid: Grid | None = field(default=None, compare=False)
 
     name: ClassVar[str] = "nmf"
 
     def __post_init__(self) -> None:
-        check_count("n_components", self.n_components)
-        check_count("n_iter", self.n_iter, 0)
-        check_count("seed", self.seed, 0)
-        check_range("tol", self.tol, 0)
-        check_range("beta", self.beta, -math.inf)
-        check_range("power", self.power, 0, above=True)
-        check_choice("solver", self.solver, SOLVERS)
-        check_choice("update_order", self.update_order, ("HW", "WH"))
+        check_options(self)
+        if self.templates is not None and not isinstance(self.templates, Templates):
+            object.__setattr__(self, "templates", Templates(self.templates))
+        if self.notes is not None:
+            object.__setattr__(self, "notes", check_notes(self.notes))
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
         return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+
+    def with_examples(self, examples: Mapping[str, Array]) -> Self:
+        """Return the same method with ``n_templates`` templates of each source, learnt from recordings of it alone.
+
+        Parameters
+        ----------
+        examples : mapping of str to array (channels, freq, frames)
+            Coefficients by the source's name, at any level; a few seconds are enough.
+
+        Returns
+        -------
+        NMF
+            With ``templates`` of these names beside those it had.
+        """
+        learner = replace(
+            self, n_components=self.n_templates, templates=None, notes=None, weights=None, ard=0.0
+        )
+        learnt = {name: learner.fit(X).W for name, X in examples.items()}
+        return replace(self, templates=Templates({**(self.templates or {}), **learnt}))
 
     @property
     def exponent(self) -> float:
@@ -133,30 +225,33 @@ class NMF(Iterative[NMFModel]):
 
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames)."""
+        if self.n_components + self._n_named == 0:
+            raise ParameterError(
+                "n_components is 0; it must be at least 1 where there are no templates or notes"
+            )
         V = spectrogram(X)
-        if V.shape[0] == 1:
-            V = V[0]
-        else:
-            V = namespace(V).sqrt((V * V).mean(axis=0))
+        xp = namespace(V)
+        V = V[0] if V.shape[0] == 1 else xp.sqrt((V * V).mean(axis=0))
         if self.power != 1:
             V = V**self.power
         if V.dtype.kind != "f":
             V = V.astype(float)
+        weights = self._weights(V)
+        if weights is not None:
+            V = xp.where(weights.T > 0, V.T, 0).T
         return V
 
     def init(self, X: Array) -> NMFModel:
-        """Return W and H drawn from |N(0, 1)| + 0.1, scaled so that W H has the mean of V."""
-        xp = namespace(X)
-        rng = np.random.default_rng(self.seed)
-        W = np.abs(rng.standard_normal((X.shape[0], self.n_components))) + 0.1
-        H = np.abs(rng.standard_normal((X.shape[1], self.n_components))) + 0.1
-        mean = float(X.mean(dtype=np.float64))
-        W /= W.sum(axis=0)
-        H *= mean / (W.mean(axis=0) @ H.mean(axis=0))
-        if mean == 0:
-            H[:] = 0
-        W, H = (xp.asarray(A, dtype=X.dtype) for A in (W, H))
-        return NMFModel(W=W, H=H.T, power=self.power, gain=_gain(X))
+        """Return the start ``initial`` names, or the best of ``n_starts`` after ten iterations each."""
+        if self.n_starts == 1:
+            return self._begin(X, self.seed)
+        models = []
+        for seed in range(self.seed, self.seed + self.n_starts):
+            model = self._begin(X, seed)
+            for _ in range(START_ITER):
+                model = self.step(X, model)
+            models.append(replace(model, run=Run()))
+        return min(models, key=lambda model: self.loss(X, model))
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
         """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
@@ -164,11 +259,11 @@ class NMF(Iterative[NMFModel]):
         Raises
         ------
         ShapeError
-            W or H does not fit V and ``n_components``.
+            W or H does not fit V and the number of components.
         ParameterError
             They have another power than ours, or entries that are negative or not finite.
         """
-        xp, K = namespace(X), self.n_components
+        xp, K = namespace(X), self._n_named + self.n_components
         if start.W.shape != (X.shape[0], K) or start.H.shape != (K, X.shape[1]):
             raise ShapeError(
                 f"start has W {start.W.shape} and H {start.H.shape}; with {K} components V {X.shape} needs "
@@ -183,72 +278,124 @@ class NMF(Iterative[NMFModel]):
             raise ParameterError(
                 "start has negative or infinite entries; templates and activations are not negative"
             )
-        return NMFModel(W=W, H=Ht.T, power=self.power, gain=_gain(X))
+        weights = self._weights(X)
+        zeros = not (float(W.min()) > 0 and float(Ht.min()) > 0)
+        return replace(self._model(W, Ht, level_of(X, weights), weights), zeros=zeros)
 
     def step(self, X: Array, model: NMFModel) -> NMFModel:
-        """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
-        gain = model.gain
-        if self.solver != "extrapolated":
-            self._update(X, model.W, model.H, gain)
-            return replace(model, value=None)
-        value = model.value if model.value is not None else self._value(X, model.W, model.H, gain)
-        following = (1 + math.sqrt(1 + 4 * model.momentum**2)) / 2
-        ahead = (model.momentum - 1) / following
-        if model.W_before is None:
-            W, H = model.W.copy(), model.H.copy(order="K")
-        else:
-            W, H = (
-                _extrapolated(now, before, ahead)
-                for now, before in ((model.W, model.W_before), (model.H, model.H_before))
-            )
-        self._update(X, W, H, gain)
-        new_value = self._value(X, W, H, gain)
-        if new_value > value and ahead > 0:
-            W[:], H[:], following = model.W, model.H, 1.0
-            self._update(X, W, H, gain)
-            new_value = self._value(X, W, H, gain)
-        if new_value > value:  # rounding at the optimum: keep the better of the two
-            W[:], H[:], new_value = model.W, model.H, value
-        return replace(
-            model, W=W, H=H, W_before=model.W, H_before=model.H, momentum=following, value=new_value
+        """One update of each factor; see `multiplicative_update` and `penalties.ratio` for the equations."""
+        objective = self._objective(model)
+        if self.solver not in ("extrapolated", "hals"):
+            stride = objective.update(X, model.W, model.H, stride=model.stride)
+            return replace(model, stride=stride, value=None)
+        W, H, run = checked_step(
+            model.W,
+            model.H,
+            model.run,
+            update=lambda W, H: objective.update(X, W, H),
+            value=lambda W, H: objective.value(X, W, H),
+            last=model.run.count + 1 >= self.n_iter,
         )
+        return replace(model, W=W, H=H, run=run, value=run.value)
 
     def loss(self, X: Array, model: NMFModel) -> float:
-        """Return D_β(V | W H), or its last value if the step has just computed it."""
+        """Return the objective, in units of V^β, or its last value if the step has just computed it."""
         value = model.value
         if value is None:
-            value = self._value(X, model.W, model.H, model.gain)
+            value = self._objective(model).value(X, model.W, model.H)
         return value * model.gain**-self.beta
 
-    def finish(self, model: NMFModel) -> LowRankModel:  # type: ignore[override]
-        """Return templates that sum to one, the strongest component first."""
-        plain = LowRankModel(W=model.W, H=model.H, power=model.power, losses=model.losses)
-        return plain.normalized().sorted()
+    def finish(self, model: NMFModel) -> FittedNMF:  # type: ignore[override]
+        """Return templates that sum to one, the strongest component first; with named sources in their order."""
+        W, H, named = model.W, model.H, self._n_named
+        if self.ard > 0:
+            kept = relevant(W, H * model.gain, level=model.level, always=named)
+            W, H = W[:, kept], H[kept]
+        found = FittedNMF(W=W, H=H, power=model.power, losses=model.losses, method=self).normalized()
+        if not named:
+            return found.sorted()
+        return replace(found, stems=stems_of(self._counts(), found.n_components - named))
 
-    def _update(self, X: Array, W: Array, H: Array, gain: float) -> None:
-        for factor in self.update_order:
-            multiplicative_update(X, W, H, factor=factor, beta=self.beta, exponent=self.exponent, gain=gain)
+    def _begin(self, X: Array, seed: int) -> NMFModel:
+        """Return a start with everything in it that is known beforehand."""
+        xp, named, weights = namespace(X), self._n_named, self._weights(X)
+        mean = level_of(X, weights)
+        W, Ht = random_start(X, named + self.n_components, seed=seed, mean=mean)
+        if self.initial == "nndsvd" and self.n_components:
+            W[:, named:], Ht[:, named:] = svd_start(X, self.n_components, seed=seed, mean=mean)
+        if isinstance(self.templates, Templates):
+            W[:, :named] = xp.asarray(self.templates.on(len(X)), dtype=X.dtype)
+        elif self.notes is not None:
+            known, sounding = note_supports(self.notes, self._grid(), *X.shape)
+            W[:, :named] = xp.asarray(known, dtype=X.dtype)
+            Ht[:, :named] *= xp.asarray(sounding.T, dtype=X.dtype)
+        if named:
+            Ht = scaled_to(mean, W, Ht)
+        if self.sparseness is not None:
+            Ht = xp.ascontiguousarray(project(Ht.T, self.sparseness).T)
+        model = self._model(W, Ht, mean, weights)
+        objective = self._objective(model)
+        if self.initial == "pooled" and objective.plain and not named and W.shape[1] <= len(X):
+            W, H = pooled_start(X, W, model.H, update=objective.update, value=objective.value)
+            model = replace(model, W=W, H=H)
+        if self.ard > 0 and mean > 0:  # both factors of a component have the same size in the end
+            balance = xp.sqrt(model.gain * Ht.sum(axis=0) / W.sum(axis=0))
+            model = replace(model, W=W * balance, H=(Ht / balance).T)
+        return model
 
-    def _value(self, X: Array, W: Array, H: Array, gain: float) -> float:
-        value = divergence(X, W, H, beta=self.beta, gain=gain)
-        if not math.isfinite(value):
-            raise NumericalError(f"NMF: the divergence is {value}; give finite, non-negative data")
-        return value
+    def _model(self, W: Array, Ht: Array, mean: float, weights: Array | None) -> NMFModel:
+        gain = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+        level = mean * gain if mean > 0 else 1.0
+        return NMFModel(W=W, H=Ht.T, power=self.power, gain=gain, level=level, weights=weights)
 
+    def _objective(self, model: NMFModel) -> Objective:
+        penalties = Penalties(
+            sparsity=self.sparsity,
+            smoothness=self.smoothness,
+            ard=self.ard,
+            beta=self.beta,
+            level=model.level,
+        )
+        return Objective(
+            beta=self.beta,
+            exponent=self.exponent,
+            update_order=self.update_order,
+            gain=model.gain,
+            weights=model.weights,
+            penalties=penalties,
+            n_fixed=0 if self.templates is None or self.adapt_templates else self._n_named,
+            sparseness=self.sparseness,
+            rule=self._rule(
+                alone=not (penalties or model.weights is not None or self.notes is not None or model.zeros)
+            ),
+        )
 
-def _gain(V: Array) -> float:
-    """Return the power of two nearest to 1 / mean(V), so that scaling by it is exact."""
-    mean = float(to_host(V.mean(dtype=np.float64)))
-    if not math.isfinite(mean):
-        raise NumericalError(f"NMF: the mean of V is {mean}; give finite data, and a smaller power")
-    return 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+    def _rule(self, *, alone: bool) -> str:
+        """Return the update of `Objective` that a solver is made of; ``alone``: the divergence and nothing else."""
+        if self.solver in ("joint", "hals"):
+            return self.solver
+        if self.solver == "extrapolated" and self.beta == 2 and alone:
+            return "hals"
+        any_penalty = self.sparsity > 0 or self.smoothness > 0 or self.ard > 0
+        return "joint" if self.solver == "extrapolated" and self.beta >= 1 and not any_penalty else "ratios"
 
+    def _weights(self, V: Array) -> Array | None:
+        """Return the weights of the entries of V, frame after frame in memory."""
+        if self.weights is None:
+            return None
+        return broadcast_weights(self.weights, V)
 
-def _extrapolated(now: Array, before: Array, ahead: float) -> Array:
-    """Return ``now + ahead * [now - before]_+`` in the buffer of ``before``."""
-    xp = namespace(now)
-    xp.subtract(now, before, out=before)
-    xp.maximum(before, 0, out=before)
-    before *= ahead
-    before += now
-    return before
+    def _grid(self) -> Grid:
+        if self.grid is None or self.grid.bin_hz <= 0:
+            raise ParameterError("notes are in seconds and semitones; give grid=STFT(...).grid(sample_rate)")
+        return self.grid
+
+    def _counts(self) -> dict[str, int]:
+        """Components of each named source."""
+        if self.templates is not None:
+            return {name: array.shape[1] for name, array in self.templates.items()}
+        return pitch_counts(self.notes) if self.notes is not None else {}
+
+    @property
+    def _n_named(self) -> int:
+        return sum(self._counts().values())

@@ -1,0 +1,235 @@
+"""Templates from a stream of frames: a few at a time, memory constant (Lefèvre, Bach & Févotte 2011, any β)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.errors import NumericalError, ShapeError
+from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
+from sigsep_classic.factorizers.lowrank.starts import level_of
+from sigsep_classic.factorizers.models import LowRankModel
+from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.beta_divergence import divergence
+from sigsep_classic.kernels.beta_nmf import multiplicative_update, statistics
+from sigsep_classic.typing import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineState:
+    """What is kept of a stream: templates and two sums of their size.
+
+    Parameters
+    ----------
+    W : array (freq, components)
+        Templates that sum to one.
+    above, below : array (freq, components)
+        W is their ratio to the power of the update.
+    gain : float
+        Power of two nearest to 1 / mean of the first frames that are not silent.
+    n_blocks : int
+        Blocks seen.
+    """
+
+    W: Array
+    above: Array
+    below: Array
+    gain: float = 0.0
+    n_blocks: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineNMF:
+    """NMF over blocks of frames: each block's activations are solved for, then forgotten but for two sums.
+
+    The surrogate of D_β(V | W H) that multiplicative updates minimise is, as a function of W, known from two sums
+    over the frames, A and B of the size of W. Every block adds to them, older blocks fade, and W = (A / B)^γ.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of templates K, at least 1.
+    beta : float
+        β, any real number; see `NMF`.
+    power : float
+        V is magnitude to this power, greater than 0.
+    block_frames : int
+        Frames of a block, at least 1.
+    n_inner : int
+        Updates of a block's activations for each update of W.
+    forgetting : float
+        What is left of the sums when the next block comes, 0 … 1; 1 never forgets.
+    n_iter : int
+        Passes over the data of `fit`.
+    seed : int
+        Seed of the random start and of the order of blocks.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is out of range.
+
+    References
+    ----------
+    A. Lefèvre, F. Bach and C. Févotte, "Online algorithms for nonnegative matrix factorization with the
+    Itakura-Saito divergence", Proc. IEEE WASPAA, 2011: β = 0.
+
+    C. Févotte and J. Idier, "Algorithms for nonnegative matrix factorization with the β-divergence", Neural
+    Computation 23(9), 2011: the surrogate for other β.
+
+    Notes
+    -----
+    `partial_fit` keeps memory constant: a block, W and the two sums. `fit` takes blocks in a random order, and at
+    the end solves for all activations.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> V = np.outer([1.0, 2, 3], np.arange(100) % 7)[None]
+    >>> online, state = OnlineNMF(n_components=1), None
+    >>> for t in range(0, 100, 20):
+    ...     state = online.partial_fit(V[:, :, t : t + 20], state)
+    >>> state.W.round(3).ravel().tolist()
+    [0.167, 0.333, 0.5]
+    """
+
+    n_components: int = 30
+    beta: float = 1.0
+    power: float = 1.0
+    block_frames: int = 32
+    n_inner: int = 5
+    forgetting: float = 0.9
+    n_iter: int = 10
+    seed: int = 0
+
+    name: ClassVar[str] = "nmf_online"
+
+    def __post_init__(self) -> None:
+        for name in ("n_components", "block_frames", "n_inner"):
+            check_count(name, getattr(self, name))
+        check_count("n_iter", self.n_iter, 0)
+        check_count("seed", self.seed, 0)
+        check_range("beta", self.beta, -math.inf)
+        check_range("power", self.power, 0, above=True)
+        check_range("forgetting", self.forgetting, 0, 1)
+
+    def default_frontend(self, sample_rate: float) -> STFT:
+        """Return a window of about 93 ms with a quarter of it as hop."""
+        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+
+    def partial_fit(self, X: Array, state: OnlineState | None = None) -> OnlineState:
+        """Return the state after one more block of frames.
+
+        Parameters
+        ----------
+        X : array (channels, freq, frames)
+            The next frames; silent ones change nothing.
+        state : OnlineState, optional
+            What came before; not written to.
+
+        Raises
+        ------
+        ShapeError
+            The block has another number of bins than those before.
+        """
+        V = self._spectrogram(X)
+        if state is None:
+            state = self._begin(V)
+        if len(V) != len(state.W):
+            raise ShapeError(f"this block has {len(V)} bins; those before had {len(state.W)}")
+        return self._learn(V, state, self.forgetting)
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> LowRankModel:
+        """Return templates and activations of X (channels, freq, frames), blocks taken in a random order."""
+        V = self._spectrogram(X)
+        state, rng = self._begin(V), np.random.default_rng(self.seed)
+        blocks = [slice(t, t + self.block_frames) for t in range(0, V.shape[1], self.block_frames)]
+        losses: list[tuple[int, float]] = []
+        H = self._activations(V, state)
+        for i in range(1, self.n_iter + 1):
+            for b in rng.permutation(len(blocks)):
+                state = self._learn(V[:, blocks[b]], state, self.forgetting)
+            H = self._activations(V, state)
+            losses.append((i, self._loss(V, state, H)))
+            model = LowRankModel(W=state.W, H=H, power=self.power, losses=tuple(losses))
+            if callback is not None and callback(i, model):
+                break
+        found = LowRankModel(W=state.W, H=H, power=self.power, losses=tuple(losses))
+        return found.normalized().sorted()
+
+    def _spectrogram(self, X: Array) -> Array:
+        V = spectrogram(X)
+        V = V[0] if len(V) == 1 else namespace(V).sqrt((V * V).mean(axis=0))
+        V = V**self.power if self.power != 1 else V
+        return V if V.dtype.kind == "f" else V.astype(float)
+
+    def _begin(self, V: Array) -> OnlineState:
+        xp, rng = namespace(V), np.random.default_rng(self.seed)
+        W = np.abs(rng.standard_normal((len(V), self.n_components))) + 0.1
+        W = xp.asarray(W / W.sum(axis=0), dtype=V.dtype)
+        return OnlineState(W=W, above=xp.zeros_like(W), below=xp.zeros_like(W), gain=_gain(V))
+
+    def _activations(self, V: Array, state: OnlineState) -> Array:
+        """Return H (components, frames) for the templates as they are."""
+        xp, K = namespace(V), self.n_components
+        level = V.mean(axis=0, keepdims=True) * (len(V) / K)
+        H = xp.ascontiguousarray(xp.broadcast_to(level.T, (V.shape[1], K))).T
+        for _ in range(self.n_inner):
+            multiplicative_update(
+                V,
+                state.W,
+                H,
+                factor="H",
+                beta=self.beta,
+                exponent=self._exponent(fast=True),
+                gain=state.gain or 1.0,
+            )
+        return H
+
+    def _learn(self, V: Array, state: OnlineState, kept: float) -> OnlineState:
+        """Add N w^p and P w^−q of a block to the sums, and set W to their ratio to the power γ."""
+        xp = namespace(V)
+        gain = state.gain or _gain(V)
+        if gain == 0:
+            return replace(state, n_blocks=state.n_blocks + 1)
+        state = replace(state, gain=gain)
+        W, H = state.W, self._activations(V, state)
+        above, below = statistics(V, W, H, factor="W", beta=self.beta, gain=gain)
+        p, q = max(2 - self.beta, 0.0), max(self.beta - 1, 0.0)
+        safe = xp.where(W > 0, W, 1)
+        above = kept * state.above + above * safe**p
+        below = kept * state.below + below / safe**q
+        if not math.isfinite(float((above + below).sum())):
+            raise NumericalError("OnlineNMF: the sums are not finite; give finite, non-negative data")
+        has = below > 0
+        W = xp.where((W > 0) & has, (above / xp.where(has, below, 1)) ** W.dtype.type(self._exponent()), W)
+        total = W.sum(axis=0)
+        total = xp.where(total > 0, total, 1)
+        return replace(
+            state,
+            W=W / total,
+            above=above * total ** (1 - p),  # activations grow as templates are scaled down
+            below=below * total ** (1 + q),
+            n_blocks=state.n_blocks + 1,
+        )
+
+    def _exponent(self, *, fast: bool = False) -> float:
+        """γ of majorisation-minimisation; the activations may take 1 for 0 <= β < 1, the sums may not."""
+        if self.beta > 2:
+            return 1 / (self.beta - 1)
+        return 1 / (2 - self.beta) if self.beta < (0 if fast else 1) else 1.0
+
+    def _loss(self, V: Array, state: OnlineState, H: Array) -> float:
+        gain = state.gain or 1.0
+        return divergence(V, state.W, H, beta=self.beta, gain=gain) * gain**-self.beta
+
+
+def _gain(V: Array) -> float:
+    """Return the power of two nearest to 1 / mean(V); 0 for silence, which says nothing."""
+    mean = level_of(V)
+    return 2.0 ** -round(math.log2(mean)) if mean > 0 else 0.0
