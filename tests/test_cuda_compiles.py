@@ -20,7 +20,7 @@ ARCHITECTURES = (75, 80, 90)
 # Constant sets whose working set is larger than the registers.
 MAY_SPILL = {("sliding_median", "SIZE=201")}
 # Operations whose float build computes in double on purpose.
-MAY_USE_DOUBLE: set[str] = set()
+MAY_USE_DOUBLE = {"score_moments"}
 
 
 @dataclass(frozen=True)

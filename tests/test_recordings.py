@@ -22,6 +22,9 @@ from sigsep_classic.oracle import ideal_ratio_mask
 
 pytestmark = pytest.mark.slow
 
+SPATIAL = {"ica"}
+"""Methods that find no more sources than there are channels."""
+
 
 def recording(load: Callable[[], Any]) -> Any:
     try:
@@ -40,7 +43,8 @@ def test_a_method_takes_music_and_speech_apart_without_losing_any(method: str) -
         sep = ssc.separate(x, rate, method=method)
         assert_allclose(sum(sep.values()), x, atol=1e-6 * np.abs(x).max())
         assert all(np.isfinite(stem).all() for stem in sep.values())
-        assert sum(float(np.sum(stem**2)) > 1e-4 * float(np.sum(x**2)) for stem in sep.values()) >= 2
+        heard = sum(float(np.sum(stem**2)) > 1e-4 * float(np.sum(x**2)) for stem in sep.values())
+        assert heard >= (2 if method not in SPATIAL or len(x) > 1 else 1)
 
 
 @pytest.mark.parametrize("method", ["repet", "repet_adaptive", "repet_sim"])

@@ -11,10 +11,21 @@ from sigsep_classic.errors import ParameterError
 
 _BUILT_IN = {
     "nmf": "sigsep_classic.factorizers.lowrank.nmf:NMF",
+    "complex_nmf": "sigsep_classic.factorizers.lowrank.complex_nmf:ComplexNMF",
+    "nmfd": "sigsep_classic.factorizers.convolutive.nmfd:NMFD",
+    "nmf_2d": "sigsep_classic.factorizers.convolutive.nmf_2d:NMF2D",
+    "siplca": "sigsep_classic.factorizers.convolutive.siplca:SIPLCA",
+    "nmf_online": "sigsep_classic.factorizers.lowrank.nmf_online:OnlineNMF",
+    "ntf": "sigsep_classic.factorizers.lowrank.ntf:NTF",
+    "rpca": "sigsep_classic.factorizers.lowrank.rpca:RPCA",
+    "sparse_coding": "sigsep_classic.factorizers.convolutive.sparse_coding:SparseCoding",
     "hpss": "sigsep_classic.factorizers.harmonic.hpss:HPSS",
     "repet": "sigsep_classic.factorizers.repetition.repet:REPET",
     "repet_adaptive": "sigsep_classic.factorizers.repetition.repet_adaptive:AdaptiveREPET",
     "repet_sim": "sigsep_classic.factorizers.repetition.repet_sim:REPETSIM",
+    "ica": "sigsep_classic.factorizers.demixing.ica:ICA",
+    "isa": "sigsep_classic.factorizers.demixing.isa:ISA",
+    "scica": "sigsep_classic.factorizers.demixing.scica:SCICA",
 }
 ENTRY_POINTS = "sigsep_classic.methods"
 

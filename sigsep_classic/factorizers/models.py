@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.kernels.layout import dense_alike, frames_first
+from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
 Groups = Mapping[str, Sequence[int]]
@@ -254,3 +256,86 @@ class LowRankModel:
         """Return the same model with components in falling order of energy."""
         order = np.argsort(-to_host(self.energies), kind="stable")
         return replace(self, W=self.W[:, order], H=self.H[order])
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemixingModel:
+    """Sources y = W x, and their images A[:, n] y_n at the microphones; one pair of matrices for all, or one a bin.
+
+    Parameters
+    ----------
+    W : array (1 or freq, sources, channels)
+        Demixing matrices, real or complex.
+    A : array (1 or freq, channels, sources)
+        How strongly each channel hears each source.
+    mixture : array (channels, freq, frames)
+        The coefficients X; kept, not copied.
+    n_active : int
+        The first so many sources share what all images leave of X; those after them are silent.
+    residual : bool
+        What the images leave of X is nobody's, and becomes a stem of that name.
+    losses : tuple of (int, float)
+        Iteration number and loss.
+    """
+
+    W: Array
+    A: Array
+    mixture: Array
+    n_active: int
+    residual: bool = False
+    power: float = 1.0
+    losses: tuple[tuple[int, float], ...] = ()
+
+    estimates: ClassVar[bool] = True
+
+    @property
+    def n_components(self) -> int:
+        """Number of sources."""
+        return int(self.W.shape[1])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``source1 …``."""
+        return tuple(f"source{n + 1}" for n in range(self.n_components))
+
+    @property
+    def sources(self) -> Array:
+        """The sources y = W x, (sources, freq, frames)."""
+        return _filtered(self.W, self.mixture)
+
+    def apply(self, X: Array) -> Self:
+        """Return the model of other frames X (channels, freq, frames) of the same scene."""
+        return replace(self, mixture=X)
+
+    def filters(self, groups: Groups | None = None) -> Array:
+        """Return the matrices that take x to the image of each group, (groups, 1 or freq, channels, channels)."""
+        xp = namespace(self.W)
+        wanted = check_groups(groups, self.names)
+        found = [self.A[..., members] @ self.W[:, members] for members in wanted.values()]
+        if not self.residual:
+            rest = (xp.eye(self.W.shape[-1], dtype=self.W.dtype) - self.A @ self.W) / self.n_active
+            active = [sum(n < self.n_active for n in members) for members in wanted.values()]
+            found = [part + count * rest for part, count in zip(found, active, strict=True)]
+        return xp.stack(found)
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return the image of each group, (groups, channels, freq, frames), in the dtype of X."""
+        return namespace(self.W).stack([_filtered(part, self.mixture) for part in self.filters(groups)])
+
+
+def _filtered(matrices: Array, X: Array) -> Array:
+    """Return matrices (1 or freq, rows, channels) times X (channels, freq, frames), in the dtype of X."""
+    xp = namespace(X)
+    with single_threaded_blas():
+        if len(matrices) > 1:
+            return (matrices.astype(X.dtype) @ X.swapaxes(0, 1)).swapaxes(0, 1)
+        turned = frames_first(X)
+        (X,) = dense_alike(X)
+        real = xp.finfo(X.dtype).dtype
+        inside = X.swapaxes(-1, -2) if turned else X
+        if matrices.dtype.kind == "c":
+            Y = matrices[0].astype(X.dtype) @ inside.reshape(len(X), -1)
+        else:  # a real matrix meets real and imaginary parts alike
+            Y = (matrices[0].astype(real) @ inside.reshape(len(X), -1).view(real)).view(X.dtype)
+    Y = Y.reshape(-1, *inside.shape[1:])
+    return Y.swapaxes(-1, -2) if turned else Y

@@ -1,0 +1,252 @@
+"""One iteration of complex NMF, without β or Ȳ: beside the phases there are only rows of one frame (Kameoka 2009).
+
+With β = w h / X, the model's own shares, the auxiliary variables of the paper cancel out of its updates: what is
+left is one complex number a coefficient, E = (Y − F) / X, from which phases and both ratios follow.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.kernels import cuda
+from sigsep_classic.kernels.complex_nmf_loops import SLOTS, error_blocks, iterate_blocks
+from sigsep_classic.kernels.jit import enabled
+from sigsep_classic.kernels.threads import run_blocks
+from sigsep_classic.typing import Array
+
+FLOOR = 1e-12
+"""Smallest model that is divided by, where the mixture has the level one (a silent part of the model, as it were)."""
+
+TINY = 1e-18
+"""Activations below this become 0."""
+
+CUDA_TILE = 1 << 22
+"""Coefficients whose errors are held at once on a GPU."""
+
+THREADS = 128
+"""Threads of a block on a GPU."""
+
+LANES = 32
+"""Threads that share the sum over the rows of one activation on a GPU."""
+
+
+def complex_nmf(
+    Y: Array,
+    B: Array,
+    Ht: Array,
+    U: Array,
+    starts: tuple[int, ...],
+    *,
+    gain: float = 1.0,
+    penalty: Array | None = None,
+    exponent: float = 1.0,
+    learn: bool = True,
+) -> tuple[Array, Array]:
+    """Update H and the phases in place, and return the two sums whose ratio updates the templates.
+
+    For each frame: F = Σ_k b_k h_k u_j(k), X = Σ_k b_k h_k, E = (gain Y − F) / X, z_j = u_j + E, then
+    u_j ← z_j / |z_j| and h_k ← h_k Σ_r b_k X |z_j| / (Σ_r b_k X + penalty_k p h_k^(p−1)). Then F, X, E and z once
+    more: u_j ← z_j / |z_j|, and the sums Σ_t h_k X |z_j| and Σ_t h_k X.
+
+    Parameters
+    ----------
+    Y : array (channels, frames, freq)
+        Mixture, complex, C-contiguous, any level.
+    B : array (components, rows)
+        Non-negative templates, one row a channel and frequency, C-contiguous.
+    Ht : array (frames, components)
+        Non-negative activations for the level ``gain * Y``, C-contiguous. Changed in place.
+    U : array (frames, sources, 2, rows)
+        Cosine and sine of the phases. Changed in place; a phase without evidence stays.
+    starts : tuple of int
+        Source j has the components starts[j] … starts[j + 1] − 1.
+    gain : float
+        Brings Y to the level one.
+    penalty : array (components,), optional
+        Weight of Σ h^p; None is 0.
+    exponent : float
+        p, more than 0 and at most 2.
+    learn : bool
+        False: leave out the second half, and return zeros.
+
+    Returns
+    -------
+    numerator, denominator : array (components, rows)
+        Sums over the frames.
+
+    References
+    ----------
+    H. Kameoka, N. Ono, K. Kashino and S. Sagayama, "Complex NMF: a new sparse representation for acoustic
+    signals", Proc. ICASSP, 2009 (equation numbers not checked).
+    """
+    xp = namespace(Y)
+    if penalty is None:
+        penalty = xp.zeros(len(B), B.dtype)
+    sums = xp.zeros((2, *B.shape), B.dtype)
+    run = _gpu if is_cuda(Y) else _cpu if enabled() else _numpy
+    run(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums)
+    return sums[0], sums[1]
+
+
+def squared_error(
+    Y: Array, B: Array, Ht: Array, U: Array, starts: tuple[int, ...], *, gain: float = 1.0
+) -> float:
+    """Return Σ |gain Y − F|² over all coefficients; the arguments are those of `complex_nmf`."""
+    if is_cuda(Y):
+        return _gpu_error(Y, B, Ht, U, starts, gain)
+    if enabled():
+        partial = np.zeros(_n_slots(Y))
+        args = (_planes(Y), _writable(B), _writable(Ht), _writable(U), np.array(starts), B.dtype.type(gain))
+        run_blocks(error_blocks, len(partial), *args, partial)
+        return float(partial.sum())
+    return sum(float((abs(D) ** 2).sum(dtype=float)) for D, _, _ in _frames(Y, B, Ht, U, starts, gain))
+
+
+def _n_slots(Y: np.ndarray) -> int:
+    return min(SLOTS, Y.shape[1])
+
+
+def _real(like: Array, value: float) -> np.floating:
+    return np.dtype(like.dtype).type(value)
+
+
+def _writable(A: np.ndarray) -> np.ndarray:
+    """Return A, or a copy: numba types read-only arrays apart."""
+    return A if A.flags.writeable else A.copy()
+
+
+def _planes(Y: np.ndarray) -> np.ndarray:
+    """Return Y as real numbers, (channels, frames, 2 freq)."""
+    return _writable(Y).view(Y.real.dtype)
+
+
+# ---- NumPy
+
+
+def _frames(Y, B, Ht, U, starts, gain, tile=64):  # type: ignore[no-untyped-def]
+    """Yield gain Y − F and X, (frames, rows), of runs of frames, with the slice they are of."""
+    for t in range(0, Y.shape[1], tile):
+        run = slice(t, t + tile)
+        D = (Y[:, run].transpose(1, 0, 2) * _real(B, gain)).reshape(-1, B.shape[1])
+        X = np.zeros(D.shape, B.dtype)
+        for j, (a, b) in enumerate(pairwise(starts)):
+            P = Ht[run, a:b] @ B[a:b]
+            X += P
+            D -= P * (U[run, j, 0] + 1j * U[run, j, 1])
+        yield D, X, run
+
+
+def _numpy(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ignore[no-untyped-def]
+    for half in "HW" if learn else "H":
+        for D, X, run in _frames(Y, B, Ht, U, starts, gain):
+            np.maximum(X, _real(B, FLOOR), out=X)
+            E = D / X
+            below = X @ B.T
+            above = np.empty_like(below)
+            for j, (a, b) in enumerate(pairwise(starts)):
+                V = _turned(U[run, j], E) * X
+                if half == "H":
+                    above[:, a:b] = V @ B[a:b].T
+                else:
+                    sums[0, a:b] += Ht[run, a:b].T @ V
+            if half == "H":
+                Ht[run] = multiplied(Ht[run], above, below, penalty, exponent)
+            else:
+                sums[1] += Ht[run].T @ X
+
+
+def _turned(U, E):  # type: ignore[no-untyped-def]
+    """Turn the phases (frames, 2, rows) towards u + E in place and return |u + E|."""
+    z = U[:, 0] + 1j * U[:, 1] + E
+    a = abs(z)
+    moved = a * a > np.finfo(a.dtype).tiny
+    safe = np.where(moved, a, 1)
+    U[:, 0] = np.where(moved, z.real / safe, U[:, 0])
+    U[:, 1] = np.where(moved, z.imag / safe, U[:, 1])
+    return np.where(moved, a, 0)
+
+
+def multiplied(H: Array, above: Array, below: Array, penalty: Array, exponent: float) -> Array:
+    """Return H above / (below + penalty p H^(p−1)), 0 where H is next to nothing and H where nothing is below."""
+    xp = namespace(H)
+    active = _real(H, TINY) < H
+    if float(penalty.max()) > 0:
+        powers = xp.where(active, H, 1) ** _real(H, exponent - 1)
+        below = below + penalty * _real(H, exponent) * powers
+    has = below > 0
+    ratio = xp.where(has, above / xp.where(has, below, 1), 1)
+    return xp.where(active, H * ratio, 0)
+
+
+# ---- numba
+
+
+def _cpu(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ignore[no-untyped-def]
+    real = B.dtype.type
+    numbers = (real(gain), real(FLOOR), real(TINY), real(exponent), np.finfo(real).tiny)
+    slots = np.zeros((_n_slots(Y) if learn else 1, *sums.shape), B.dtype)
+    args = (_planes(Y), _writable(B), Ht, U, np.array(starts), numbers, _writable(penalty), learn, slots)
+    run_blocks(iterate_blocks, _n_slots(Y), *args)
+    for slot in slots:
+        sums += slot
+
+
+# ---- CUDA
+
+
+def _gpu(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ignore[no-untyped-def]
+    xp = namespace(Y)
+    (K, rows), J = B.shape, U.shape[1]
+    owners = xp.asarray(np.repeat(np.arange(J), np.diff(starts)), dtype=np.int32)
+    tiny = float(np.finfo(B.dtype).tiny)
+    args: tuple[object, ...]
+    for run, D, X in _gpu_tiles(Y, B):
+        h, u = Ht[run], U[run]
+        lanes = min(LANES, rows)
+        parts = xp.empty((2, *h.shape, lanes), B.dtype)
+        for half in "HW" if learn else "H":
+            _gpu_model(Y[:, run], B, h, u, starts, gain, D, X)
+            if half == "H":
+                args = (B, u, owners, D, X, parts[0], parts[1], len(h), rows, K, J, lanes)
+                _launch("activation_sums", (cuda.blocks_for(parts[0].size, THREADS),), THREADS, args, B)
+            else:
+                args = (h, u, owners, D, X, sums[0], sums[1], len(h), rows, K, J)
+                _launch("template_sums", (cuda.blocks_for(rows, THREADS), K), THREADS, args, B)
+            grid = (cuda.blocks_for(rows, THREADS), min(len(h) * J, cuda.MAX_GRID_Y))
+            _launch("turn_phases", grid, THREADS, (u, D, len(h), rows, J, tiny), B)
+            if half == "H":
+                above, below = parts.sum(axis=-1)
+                h[:] = multiplied(h, above, below, penalty, exponent)
+
+
+def _gpu_error(Y, B, Ht, U, starts, gain):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for run, D, X in _gpu_tiles(Y, B):
+        _gpu_model(Y[:, run], B, Ht[run], U[run], starts, gain, D, X, divide=False)
+        total += float((D * D).sum(dtype=float))
+    return total
+
+
+def _gpu_tiles(Y, B):  # type: ignore[no-untyped-def]
+    """Yield runs of frames, with room for their D and X."""
+    xp, rows = namespace(Y), B.shape[1]
+    length = max(1, min(CUDA_TILE // rows, cuda.MAX_GRID_Y))
+    for t in range(0, Y.shape[1], length):
+        n = min(length, Y.shape[1] - t)
+        yield slice(t, t + n), xp.empty((n, 2, rows), B.dtype), xp.empty((n, rows), B.dtype)
+
+
+def _gpu_model(Y, B, h, u, starts, gain, D, X, divide=True):  # type: ignore[no-untyped-def]
+    xp = namespace(Y)
+    data = xp.ascontiguousarray(Y).view(B.dtype)
+    bounds = xp.asarray(starts, dtype=np.int32)
+    (K, rows), J = B.shape, u.shape[1]
+    args = (data, B, h, u, bounds, D, X, len(h), Y.shape[2], rows, K, J, int(divide), float(gain), FLOOR)
+    _launch("model", (cuda.blocks_for(rows, THREADS), len(h)), THREADS, args, B)
+
+
+def _launch(name, grid, threads, args, B):  # type: ignore[no-untyped-def]
+    cuda.launch("complex_nmf", name, grid=grid, block=(threads,), args=args, real=B.dtype)
