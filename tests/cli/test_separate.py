@@ -237,7 +237,7 @@ def test_a_bad_parameter_is_found_before_any_file_is_read(
     cli: Cli, song: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sigsep_classic.audio.load", lambda *args, **options: pytest.fail("was read"))
-    assert cli("separate", song, "-m", "nmf", "--n-components", "0").code == 2
+    assert cli("separate", song, "-m", "nmf", "--n-components", "-1").code == 2
     assert cli("separate", song, "--ext", "flac", "--subtype", "float32").code == 2
 
 

@@ -13,7 +13,7 @@ from tests.emulation.emulator import emulated
 
 QUICK = {
     "nmf": {"n_components": 4, "n_iter": 8, "tol": 0},
-    "complex_nmf": {"n_components": 4, "n_iter": 6, "tol": 0},
+    "complex_nmf": {"n_components": 4, "n_iter": 4, "tol": 0},
     "nmfd": {"n_components": 4, "n_iter": 6, "tol": 0, "n_lags": 3},
     "nmf_2d": {"n_components": 4, "n_iter": 6, "tol": 0, "n_lags": 2, "n_shifts": 3},
     "siplca": {"n_components": 4, "n_iter": 6, "tol": 0, "n_shifts": 5},
@@ -86,7 +86,10 @@ def test_on_the_cpu(label, frontend, promise):
 )
 @pytest.mark.parametrize("promise", PROMISES)
 @pytest.mark.parametrize("frontend", FRONTENDS)
-@pytest.mark.parametrize("label", METHOD_CASES)
+@pytest.mark.parametrize(
+    "label",
+    [pytest.param(label, marks=pytest.mark.slow if label in VARIANTS else ()) for label in METHOD_CASES],
+)
 def test_on_the_emulated_gpu(label, frontend, promise, backwards):
     with emulated(backwards=backwards):
         PROMISES[promise](case_of(label, frontend))
