@@ -17,6 +17,9 @@ from sigsep_classic.typing import Array, Grid
 
 Grouping = dict[str, list[int]]
 
+AT_ONCE = 8
+"""Components expanded together: some models compute their sum for any of them."""
+
 
 def by_timbre(
     model: ComponentModel, grid: Grid, *, n_groups: int = 4, n_mfcc: int = 13, seed: int = 0
@@ -151,9 +154,10 @@ def harmonic_percussive(
 
 
 def _parts(model: ComponentModel) -> Iterator[Array]:
-    """Yield each component expanded, (channels, freq, frames), one at a time."""
-    for k in range(model.n_components):
-        yield model.reconstruct({"one": [k]})[0]
+    """Yield each component expanded, (channels, freq, frames); a few are expanded at a time, for models that share."""
+    for first in range(0, model.n_components, AT_ONCE):
+        members = range(first, min(first + AT_ONCE, model.n_components))
+        yield from model.reconstruct({str(k): [k] for k in members})
 
 
 def _inner(part: Array, S: Array) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from sigsep_classic.kernels.jit import jit
 from sigsep_classic.kernels.ratios import ratio_row
 
-OUTER, INNER = 440, 576
+OUTER, INNER = 576, 576
 """Most rows of the factor that is updated, and of the other, in a tile: large, as each product copies both anew."""
 
 
