@@ -15,6 +15,9 @@ from sigsep_classic import audio
 from sigsep_classic.backend import n_threads
 from sigsep_classic.frontends import STFT
 
+TRIED = 8
+"""Sounds encoded in full to estimate the size of all."""
+
 CODEC = "ogg"
 MIME = "audio/ogg"
 
@@ -82,21 +85,32 @@ def make_clips(sounds: Mapping[str, np.ndarray], sample_rate: int, *, loudest: s
     n_samples = next(iter(sounds.values())).shape[-1]
     peak = max(float(np.abs(x).max()) for x in sounds.values())
     gain = 1 / peak if peak > 1 else 1.0
+    some = list(sounds)[:: -(-len(sounds) // TRIED)]  # how long the clips may be, told from a few of them
+    make = partial(_made, sample_rate=sample_rate, loudest=loudest, gain=gain)
+    clips = make({name: sounds[name] for name in {loudest, *some}})
     while True:
-        pieces = {name: x[:, :n_samples] for name, x in sounds.items()}
-        images = _pictures(pieces, sample_rate, loudest)
-        encode = partial(_encoded, sample_rate=sample_rate, gain=gain)
-        with ThreadPoolExecutor(n_threads()) as pool:
-            clips = {
-                name: Clip(audio=_data_uri(MIME, data), image=_data_uri("image/png", images[name]))
-                for name, data in zip(pieces, pool.map(encode, pieces.values()), strict=True)
-            }
-        taken = sum(len(clip.image) for clip in clips.values())
-        needed = sum(len(clip.audio) for clip in clips.values())
-        if taken + needed <= max_chars or n_samples <= sample_rate // 4:
+        taken, needed = (
+            sum(len(getattr(clip, kind)) for clip in clips.values()) / len(clips) * len(sounds)
+            for kind in ("image", "audio")
+        )
+        fits = taken + needed <= max_chars or n_samples <= sample_rate // 4
+        if fits and len(clips) == len(sounds):
             return Clips(by_name=clips, seconds=n_samples / sample_rate, gain=gain)
-        # Somewhat less than the share that would fit, for the headers that do not shrink.
-        n_samples = min(n_samples - 1, int(n_samples * max(0.1, 0.95 * (max_chars - taken) / needed)))
+        if not fits:  # somewhat less than the share that would fit, for the headers that do not shrink
+            n_samples = min(n_samples - 1, int(n_samples * max(0.1, 0.95 * (max_chars - taken) / needed)))
+        clips = make({name: x[:, :n_samples] for name, x in sounds.items()})
+
+
+def _made(
+    sounds: Mapping[str, np.ndarray], *, sample_rate: int, loudest: str, gain: float
+) -> dict[str, Clip]:
+    images = _pictures(sounds, sample_rate, loudest)
+    encode = partial(_encoded, sample_rate=sample_rate, gain=gain)
+    with ThreadPoolExecutor(n_threads()) as pool:
+        return {
+            name: Clip(audio=_data_uri(MIME, data), image=_data_uri("image/png", images[name]))
+            for name, data in zip(sounds, pool.map(encode, sounds.values()), strict=True)
+        }
 
 
 def _pictures(sounds: Mapping[str, np.ndarray], sample_rate: int, loudest: str) -> dict[str, bytes]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from sigsep_classic.errors import ParameterError
 
 TEMPLATE = "report.html.j2"
 MAX_BYTES = 5_000_000
+PLAYED = 5
+"""Rows of each kind in a table that have players: those with the best mean score."""
 TEXT_BYTES = 150_000
 """Left for everything that is no sound and no picture: far more than it takes."""
 
@@ -80,6 +84,7 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
 
     tables = {title: from_dict(_bare(data)) for title, data in record["tasks"].items()}
     files = [record["mixture"], *record["stems"].values()]
+    tables = {title: _heard(table) for title, table in tables.items()}
     files += [file for table in tables.values() for row in table.rows for file in row.files.values()]
     sounds = {file: audio.load(Path(folder) / file).samples for file in files}
     clips = make_clips(
@@ -97,6 +102,7 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
         clips=clips,
         tasks=[_task(table, record["tasks"][title]) for title, table in tables.items()],
         best_note=BEST,
+        played=PLAYED,
         low_hz=LOWEST_HZ,
         high_hz=min(HIGHEST_HZ, record["sample_rate"] / 2),
         range_db=RANGE_DB,
@@ -106,6 +112,23 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
 
 def _bare(data: Mapping[str, Any]) -> dict[str, Any]:
     return {key: data[key] for key in ("title", "stems", "metrics", "rows")}
+
+
+def _heard(table: Table) -> Table:
+    """Return the table with sounds for no more than the `PLAYED` best rows of each kind."""
+    metric = table.metrics[0]
+    kept: set[str] = set()
+    for kind in KINDS:
+        best = sorted(table.of_kind(kind), key=lambda row: -_mean(row, table.stems, metric))
+        kept |= {row.name for row in best[:PLAYED]}
+    rows = (row if row.name in kept else replace(row, files={}) for row in table.rows)
+    return replace(table, rows=tuple(rows))
+
+
+def _mean(row: Row, stems: Sequence[str], metric: str) -> float:
+    """Return a row's mean score; a stem without a number counts little."""
+    scores = [value(row, (stem, metric)) for stem in stems]
+    return sum(score if math.isfinite(score) else -50.0 for score in scores) / len(scores)
 
 
 def _task(table: Table, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sigsep_classic import audio
-from sigsep_classic.compare import clips, demo, report
+from sigsep_classic.compare import clips, demo, report, table
 from sigsep_classic.errors import ParameterError
 
 pytest.importorskip("jinja2")
@@ -166,3 +166,13 @@ def test_spectrograms_of_any_length_are_finite_and_no_wider_than_the_picture(n_s
     assert 1 <= levels.shape[1] <= clips.WIDTH
     assert np.isfinite(levels).all()
     assert clips.picture(levels, top=float(levels.max())).startswith(b"\x89PNG")
+
+
+def test_the_best_rows_of_each_kind_have_players():
+    rows = tuple(
+        table.Row(name=f"row{i}", scores={"a": {"si_sdr": float(i)}}, files={"a": f"{i}.wav"})
+        for i in range(8)
+    )
+    scored = table.Table(title="t", stems=("a",), metrics=("si_sdr",), rows=rows)
+    kept = [row.name for row in report._heard(scored).rows if row.files]
+    assert kept == [f"row{i}" for i in range(8 - report.PLAYED, 8)]
