@@ -9,12 +9,31 @@ from benchmarks import (
     ica,
     nmf,
     nmf_options,
+    nmfd,
     real,
     repet_sim,
     rpca,
+    sparse_coding,
     startup,
     stft,
 )
 
-for module in (startup, stft, hpss, repet_sim, ica, nmf, nmf_options, complex_nmf, rpca, constant_q, real):
-    module.main()
+MODULES = (
+    startup,
+    stft,
+    constant_q,
+    hpss,
+    repet_sim,
+    nmf,
+    nmf_options,
+    complex_nmf,
+    nmfd,
+    sparse_coding,
+    ica,
+    rpca,
+    real,
+)
+
+if __name__ == "__main__":
+    for module in MODULES:
+        module.main()

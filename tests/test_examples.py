@@ -32,3 +32,14 @@ def test_an_example_runs(script, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert not done.stderr
+
+
+def test_every_benchmark_is_in_the_readme_and_in_the_run_of_all():
+    helpers = {"__init__", "__main__", "timing", "recordings"}
+    folder = EXAMPLES.parent / "benchmarks"
+    names = {path.stem for path in folder.glob("*.py")} - helpers
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    everything = (folder / "__main__.py").read_text()
+    for name in names:
+        assert f"`python -m benchmarks.{name}`" in readme
+        assert f"\n    {name},\n" in everything

@@ -28,7 +28,7 @@ from sigsep_classic.errors import ParameterError
 
 TEMPLATE = "report.html.j2"
 MAX_BYTES = 5_000_000
-PLAYED = 5
+PLAYED = 3
 """Rows of each kind in a table that have players: those with the best mean score."""
 TEXT_BYTES = 150_000
 """Left for everything that is no sound and no picture: far more than it takes."""
