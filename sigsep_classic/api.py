@@ -55,15 +55,17 @@ def separate(
         How components become stems: ``{"drums": [0, 3], …}``, ``"timbre"``, ``"harmonic_percussive"``, or a
         function of the model.
     n_sources : int, optional
-        Number of stems, where the grouping takes one.
+        Number of stems, where the method (ica, isa, scica) or else the grouping takes one.
     examples : mapping of str to file or samples, optional
-        Recordings of a few seconds of single sources, arrays at ``sample_rate``: methods with templates (nmf)
-        learn from them what the stems of these names sound like. What is like none of them is ``rest``.
+        Recordings of a few seconds of single sources, arrays at ``sample_rate``: methods with templates (nmf,
+        complex_nmf, nmfd) learn from them what the stems of these names sound like. What is like none of them is
+        ``rest``.
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
         else ``"auto"``.
     callback : callable, optional
-        Called by iterative methods as ``callback(i, model)``; returning True stops.
+        Called by iterative methods as ``callback(i, model)``; returning True stops. ``rpca`` has no model before
+        the end and gives the relative residual in its place.
     **parameters
         Parameters of a method given by name: ``separate(x, 44100, method="nmf", n_components=8)``.
 
@@ -90,6 +92,8 @@ def separate(
         raise ParameterError(f"frontend is {frontend!r}; give an instance such as STFT(n_fft=2048)")
     if callback is not None and not callable(callback):
         raise ParameterError(f"callback is {callback!r}; it must be callable as callback(i, model)")
+    if n_sources is not None and groups is None and hasattr(factorizer, "n_sources"):
+        factorizer, n_sources = dataclasses.replace(factorizer, n_sources=n_sources), None
     track = "mixture"
     info: dict[str, Any] = {}
     if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
@@ -103,8 +107,10 @@ def separate(
     check_range("sample_rate", sample_rate, 0, above=True)
     x = _samples(given, device)
     with device_of(x):
-        if examples:
-            factorizer = _taught(factorizer, examples, sample_rate, frontend, x)
+        if examples is not None:
+            sounds, warnings = load_examples(examples, sample_rate)
+            factorizer = taught(factorizer, sounds, sample_rate, frontend=frontend, like=x)
+            info["warnings"] = [*info.get("warnings", ()), *warnings]
         sep = separate_array(
             x,
             sample_rate,
@@ -155,21 +161,84 @@ def make_method(method: Any, **parameters: Any) -> Any:
         raise ParameterError(f"{method}: {error}") from None
 
 
-def _taught(
-    method: Any, examples: Mapping[str, Any], sample_rate: int, frontend: FrontEnd | None, x: Array
+def methods_with_examples() -> list[str]:
+    """Return the names of the methods of this package that learn from examples; imports them all."""
+    return [name for name in METHODS.built_in if hasattr(METHODS[name], "with_examples")]
+
+
+def load_examples(
+    examples: Mapping[str, Any], sample_rate: int, *, allow_any_codec: bool = False
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the samples of examples, files among them read, and what was wrong with the files, one line each.
+
+    Parameters
+    ----------
+    examples : mapping of str to file or samples
+        As for `separate`.
+    sample_rate : int
+        In Hz.
+    allow_any_codec : bool
+        As for `audio.load`.
+
+    Raises
+    ------
+    ParameterError
+        ``examples`` is no mapping, or is empty.
+    AudioError
+        A file can't be read.
+    """
+    if not isinstance(examples, Mapping) or not examples:
+        raise ParameterError(
+            f"examples is {examples!r:.80}; give names with files or samples, such as {{'drums': 'drums.wav'}}"
+        )
+    found: dict[str, Any] = {}
+    warnings: list[str] = []
+    for name, example in examples.items():
+        if isinstance(example, (str, os.PathLike)) or hasattr(example, "read"):
+            sound = audio.load(example, sample_rate=sample_rate, allow_any_codec=allow_any_codec)
+            warnings += [f"example {name}: {line}" for line in sound.warnings]
+            example = sound.samples
+        found[name] = example
+    return found, warnings
+
+
+def taught(
+    method: Any,
+    examples: Mapping[str, Any],
+    sample_rate: int,
+    *,
+    frontend: FrontEnd | None = None,
+    like: Array,
 ) -> Any:
-    """Return the method with templates learnt from each example, through the front-end and on the device of x."""
+    """Return a method with templates learnt from the samples of each example.
+
+    Parameters
+    ----------
+    method : Factorizer
+        One of `methods_with_examples`.
+    examples : mapping of str to array (channels, samples) or (samples,)
+        Of one source each, at any level.
+    sample_rate : int
+        In Hz.
+    frontend : FrontEnd, optional
+        Default: the transform the method asks for.
+    like : array
+        Examples are learnt on its device and in its dtype.
+
+    Raises
+    ------
+    ParameterError
+        The method has no templates, or an example is silent.
+    """
     if not hasattr(method, "with_examples"):
         kind = getattr(method, "name", type(method).__name__)
-        raise ParameterError(f"{kind} learns from no examples; use a method with templates, such as 'nmf'")
+        raise ParameterError(f"{kind} learns from no examples; {', '.join(methods_with_examples())} do")
     if frontend is None:
         frontend = default_frontend(method, sample_rate)
     found = {}
     for name, example in examples.items():
-        if isinstance(example, (str, os.PathLike)) or hasattr(example, "read"):
-            example = audio.load(example, sample_rate=sample_rate).samples
-        sound = namespace(x).asarray(audio.check_samples(from_foreign(example)), dtype=x.dtype)
-        found[name] = frontend.analyze(sound / x.dtype.type(level(sound)))
+        sound = namespace(like).asarray(audio.check_samples(from_foreign(example)), dtype=like.dtype)
+        found[name] = frontend.analyze(sound / like.dtype.type(level(sound)))
     return method.with_examples(found)
 
 
@@ -185,10 +254,11 @@ def _samples(given: Any, device: str | None) -> Array:
     return to_device(checked, resolve_device(device))
 
 
-def _regrouped(grouped: Any, x: Array, given: Any, **options: Any) -> dict[str, Any]:
-    """Return other stems of the model of x, as the caller's kind of array."""
+def _regrouped(grouped: Any, x: Array, given: Any, **options: Any) -> tuple[dict[str, Any], Any]:
+    """Return other stems of the model of x, as the caller's kind of array, and their components."""
     with device_of(x):
-        return {name: _like(stem, given) for name, stem in grouped(**options).items()}
+        stems, groups = grouped(**options)
+        return {name: _like(stem, given) for name, stem in stems.items()}, groups
 
 
 def _like(x: Array, given: Any) -> Any:

@@ -66,8 +66,7 @@ def separate_array(
     Separation
         Stems of the shape and dtype of x.
     """
-    if mask is not None and mask not in masking.MASKS:
-        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
+    _check_mask(mask)
     if frontend is None:
         frontend = default_frontend(method, sample_rate)
     grid = frontend.grid(sample_rate)
@@ -75,13 +74,16 @@ def separate_array(
     X = frontend.analyze(x / x.dtype.type(level(x)))
     model = method.fit(X, callback=callback) if callback else method.fit(X)
     grouped = partial(stems_of, model, x, sample_rate, frontend)
+    stems, found = grouped(mask=mask, groups=groups, n_sources=n_sources, X=X)
     return Separation(
-        stems=grouped(mask=mask, groups=groups, n_sources=n_sources, X=X),
+        stems=stems,
         mixture=x,
         sample_rate=sample_rate,
         model=model,
         method=method,
         frontend=frontend,
+        groups=found,
+        mask=mask,
         grouped=grouped,
     )
 
@@ -96,8 +98,8 @@ def stems_of(
     groups: Groups = None,
     n_sources: int | None = None,
     X: Array | None = None,
-) -> dict[str, Array]:
-    """Return the stems of a fitted model by name: components grouped, masked and synthesised.
+) -> tuple[dict[str, Array], dict[str, list[int]]]:
+    """Return the stems of a fitted model by name, and the components of each: grouped, masked and synthesised.
 
     Parameters
     ----------
@@ -108,14 +110,13 @@ def stems_of(
     X : array (channels, freq, frames), optional
         Coefficients of x divided by its `level`, where they are at hand.
     """
-    if mask is not None and mask not in masking.MASKS:
-        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
+    _check_mask(mask)
     scale = level(x)
     leveled = x / x.dtype.type(scale)
     wanted = _groups(model, groups, n_sources, frontend.grid(sample_rate))
     X = frontend.analyze(leveled) if X is None else X
     stems = _synthesized(model, wanted, X, mask, frontend, leveled)
-    return {name: stem * x.dtype.type(scale) for name, stem in stems.items()}
+    return {name: stem * x.dtype.type(scale) for name, stem in stems.items()}, wanted
 
 
 def default_frontend(method: Any, sample_rate: float) -> FrontEnd:
@@ -134,6 +135,11 @@ def told(method: Any, **facts: Any) -> Any:
     """Return a method with those of its fields filled in that are None and that ``facts`` (grid, frontend) know."""
     asked = {name: value for name, value in facts.items() if getattr(method, name, value) is None}
     return dataclasses.replace(method, **asked) if asked else method
+
+
+def _check_mask(mask: str | None) -> None:
+    if mask is not None and mask not in masking.MASKS:
+        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
 
 
 def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
@@ -174,6 +180,8 @@ def _synthesized(
     estimates = are_estimates(model, Y)
     if mask == "multichannel_wiener" and not estimates:
         Y, estimates = masking.multichannel_wiener(Y, X, power=model.power), True
+    elif mask is not None and estimates:
+        raise ParameterError(f"mask {mask!r} is for spectrograms; this method makes its estimates itself")
     if estimates:
         stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
         if complete and getattr(model, "residual", False):

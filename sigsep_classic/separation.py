@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import EllipsisType
 from typing import Any, Self
 
 from sigsep_classic.audio import SaveRecord, save_all
@@ -35,8 +36,12 @@ class Separation(Mapping[str, Array]):
         The factorizer with its parameters.
     frontend : object
         The front-end used.
+    groups : dict of str to list of int, optional
+        Components of the model in each stem; a stem ``residual`` has none.
+    mask : str, optional
+        The mask that was asked for; None is the method's own way.
     grouped : callable, optional
-        Makes the stems of the model anew, for `regroup`.
+        Makes the stems of the model anew, and says their components, for `regroup`.
     track : str
         Name for file names and messages.
     info : dict
@@ -49,7 +54,11 @@ class Separation(Mapping[str, Array]):
     model: Any = None
     method: Any = None
     frontend: Any = None
-    grouped: Callable[..., dict[str, Array]] | None = field(default=None, repr=False)
+    groups: dict[str, list[int]] | None = None
+    mask: str | None = None
+    grouped: Callable[..., tuple[dict[str, Array], dict[str, list[int]]]] | None = field(
+        default=None, repr=False
+    )
     track: str = "mixture"
     info: dict[str, Any] = field(default_factory=dict)
 
@@ -80,13 +89,20 @@ class Separation(Mapping[str, Array]):
             rest -= stem
         return rest
 
-    def regroup(self, groups: Any = None, *, n_sources: int | None = None, mask: str | None = None) -> Self:
+    def regroup(
+        self,
+        groups: Any = ...,
+        *,
+        n_sources: int | EllipsisType | None = ...,
+        mask: str | EllipsisType | None = ...,
+    ) -> Self:
         """Return other stems of the same model, without fitting it again.
 
         Parameters
         ----------
-        groups, n_sources, mask
-            As for `sigsep_classic.separate`.
+        groups, n_sources, mask : optional
+            As for `sigsep_classic.separate`, None included: the default there. What is not given stays as it is in
+            this separation; ``groups`` and ``n_sources`` are about one thing, so either replaces both.
 
         Returns
         -------
@@ -100,7 +116,15 @@ class Separation(Mapping[str, Array]):
         """
         if self.grouped is None:
             raise ParameterError("regroup needs the model of separate(...); these stems have none")
-        return replace(self, stems=self.grouped(groups=groups, n_sources=n_sources, mask=mask))
+        if groups is ... and n_sources is ...:
+            groups = self.groups
+        wanted: dict[str, Any] = {
+            "groups": None if groups is ... else groups,
+            "n_sources": None if n_sources is ... else n_sources,
+            "mask": self.mask if mask is ... else mask,
+        }
+        stems, found = self.grouped(**wanted)
+        return replace(self, stems=stems, groups=found, mask=wanted["mask"])
 
     def remix(self, gains: Mapping[str, float] | None = None, /, **more: float) -> Array:
         """Return the mixture with stems turned up or down.

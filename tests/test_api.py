@@ -330,3 +330,10 @@ def test_complex_estimates_are_synthesized_without_a_mask(song):
     assert list(sep) == ["one", "other"]
     assert_allclose(sep["one"], 0.25 * x, atol=1e-12)
     assert_allclose(sep.residual, 0.25 * x, atol=1e-12)
+
+
+def test_a_number_of_sources_is_the_methods_where_it_has_one():
+    x = synthesize("stereo2x2", seconds=0.5).mixture
+    one = separate(x, 44100, method="ica", n_sources=1)
+    assert list(one) == ["source1", "residual"]
+    assert one.method.n_sources == 1

@@ -70,8 +70,23 @@ def test_the_templates_are_there_to_be_used_again(song) -> None:
 
 
 def test_methods_without_templates_say_so(song) -> None:
-    with pytest.raises(ParameterError, match="hpss learns from no examples"):
+    with pytest.raises(ParameterError, match="hpss learns from no examples; nmf, complex_nmf, nmfd do"):
         separate(song.mixture, song.sample_rate, method=HPSS(), examples={"drums": song.mixture})
+
+
+@pytest.mark.parametrize("given", ["drums.wav", ["drums.wav"], {}])
+def test_examples_without_names_are_refused(song, given) -> None:
+    with pytest.raises(ParameterError, match="give names with files or samples"):
+        separate(song.mixture, song.sample_rate, examples=given, **NMF_OPTIONS)
+
+
+def test_what_was_wrong_with_the_file_of_an_example_is_told(song, tmp_path: Path) -> None:
+    path = tmp_path / "drums.wav"
+    save(path, song.stems["drums"], song.sample_rate)
+    path.write_bytes(path.read_bytes()[:-30_000])
+    sep = separate(song.mixture, song.sample_rate, examples={"drums": path}, **NMF_OPTIONS | {"n_iter": 1})
+    (line,) = sep.info["warnings"]
+    assert line.startswith("example drums: ")
 
 
 def test_a_name_that_is_no_stem_name_is_refused(song) -> None:

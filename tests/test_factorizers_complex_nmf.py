@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from benchmarks.complex_nmf import textbook
 from sigsep_classic import NMF, STFT, ComplexNMF, synthesize
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.factorizers.lowrank import complex_start
 from sigsep_classic.factorizers.lowrank.consistency import Consistency
 from sigsep_classic.kernels.beta_nmf import multiplicative_update
 from sigsep_classic.kernels.complex_nmf import complex_nmf
@@ -282,6 +283,44 @@ def test_a_real_signal_has_signs_for_phases():
     assert model.reconstruct().dtype == x.dtype
 
 
+@pytest.mark.parametrize("scale", [2.0**-45, 2.0**-10])
+@pytest.mark.parametrize("options", [{}, {"n_phases": 2, "sparsity": 0.0}])
+def test_estimates_of_a_quiet_recording_are_the_quiet_estimates(options, scale):
+    """Bins spread over 120 dB: one floor for all levels would take the softest, or all, for silence."""
+    rng = np.random.default_rng(0)
+    X = coefficients("float32") * (10 ** -(rng.uniform(0, 6, (2, 65, 1)))).astype(np.float32)
+    method = ComplexNMF(n_components=4, n_iter=10, tol=0, **options)
+    loud, quiet = (method.fit(X * np.float32(s)) for s in (1, scale))
+    groups = {"a": [0, 3], "b": [1, 2]}
+    for Y, Z in ((m.reconstruct(groups), m.model_of(groups)) for m in (loud,)):
+        assert_allclose(quiet.reconstruct(groups) / np.float32(scale), Y, rtol=1e-5)
+        assert_allclose(quiet.model_of(groups) / np.float32(scale), Z, rtol=1e-5)
+
+
+def test_where_the_model_is_zero_silent_components_have_no_share():
+    X = coefficients()
+    model = ComplexNMF(n_components=4, n_iter=5, tol=0).fit(X)
+    model.H[2] = 0  # silent throughout
+    model.W[20] = 0  # a bin the model leaves alone
+    model.H[3, 5] = 0  # silent in this frame
+    model.H[:, 9] = 0  # a frame the model leaves alone
+    Y = model.reconstruct()
+    assert_allclose(Y.sum(axis=0), X, atol=1e-12 * abs(X).max())
+    assert_array_equal(Y[2], 0)
+    assert_array_equal(Y[3, ..., 5], 0)
+    sized = model.energies
+    assert_allclose(Y[:, :, :, 9], (sized / sized.sum())[:, None, None] * X[..., 9], rtol=1e-9)
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+def test_a_single_component_is_enough_for_two_channels(real):
+    X = coefficients(real)
+    model = ComplexNMF(n_components=1, n_iter=5).fit(X)
+    assert_allclose(model.reconstruct()[0], X, atol=1e-6 * abs(X).max())
+    taught = ComplexNMF(n_components=1, n_templates=1, n_iter=5).with_examples({"it": X})
+    assert taught.templates["it"].shape == (65, 1)
+
+
 def test_silence_is_taken_and_given():
     model = ComplexNMF(n_components=3).fit(np.zeros((2, 9, 12), np.complex64))
     assert_array_equal(model.reconstruct(), 0)
@@ -343,10 +382,48 @@ def test_it_begins_where_nmf_ended():
 
 def test_a_start_that_does_not_fit_is_refused():
     X = coefficients()
+    method = ComplexNMF(n_components=4)
+    with pytest.raises(ParameterError, match=r"start is a dict; give a model with W \(freq, components\)"):
+        method.fit(X, start={"W": 1})
+    for factor, entry in (("W", -1.0), ("H", np.nan), ("gains", np.inf), ("planes", np.nan)):
+        start = ComplexNMF(n_components=4, n_iter=1).fit(X)
+        getattr(start, factor).flat[0] = entry
+        with pytest.raises(ParameterError, match=f"start: {factor} has entries"):
+            method.fit(X, start=start)
     with pytest.raises(ShapeError, match="start has W"):
         ComplexNMF(n_components=3).fit(X, start=NMF(n_components=4, n_iter=1).fit(X))
     with pytest.raises(ParameterError, match="power 2"):
         ComplexNMF(n_components=4).fit(X, start=NMF(n_components=4, n_iter=1, power=2).fit(X))
+
+
+def test_an_array_of_the_host_is_brought_to_the_device_of_the_data(monkeypatch):
+    """CuPy takes no NumPy array into a slice, nor gives one away unasked."""
+    X = coefficients()
+    start = NMF(n_components=4, n_iter=1).fit(X)
+    brought = []
+
+    class Other:
+        """NumPy under another name."""
+
+        def __getattr__(self, name):
+            return getattr(np, name)
+
+        def asarray(self, array, **options):
+            brought.append(type(array))
+            return np.asarray(array, **options)
+
+    monkeypatch.setattr(complex_start, "namespace", lambda x: Other())
+    got = complex_start.adopted("W", start.W, like=start.W.astype(np.float32))
+    assert brought == [np.ndarray]
+    assert got.dtype == np.float32
+
+
+def test_silent_examples_and_those_of_other_axes_are_refused():
+    method = ComplexNMF(n_components=1, n_templates=2, n_iter=1)
+    with pytest.raises(ParameterError, match="'drums' is silent"):
+        method.with_examples({"drums": np.zeros((1, 65, 9), np.complex64)})
+    with pytest.raises(ParameterError, match=r"'drums' has shape \(65, 9\)"):
+        method.with_examples({"drums": np.ones((65, 9))})
 
 
 @pytest.mark.parametrize(

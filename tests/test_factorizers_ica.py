@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from itertools import pairwise
 
@@ -236,6 +237,68 @@ def test_a_fit_goes_on_from_a_model():
         assert_allclose(again.W, whole.W, atol=1e-6)
     with pytest.raises(ShapeError, match="this mixture needs"):
         ICA().fit(X[:2], start=whole)
+
+
+@pytest.mark.parametrize("flat", [1, 3])
+def test_a_fit_that_goes_on_from_a_model_keeps_flat_sources(flat):
+    A, X = laplacian(3, uniform=flat)
+    whole = ICA().fit(X)
+    again = ICA().fit(X, start=whole)
+    assert amari(whole.W[0], A) < 0.03
+    assert amari(again.W[0], np.linalg.inv(whole.W[0])) < 1e-4
+
+
+def test_silence_goes_on_from_silence():
+    whole = ICA().fit(np.zeros((2, 1, 50)))
+    assert_array_equal(ICA().fit(np.zeros((2, 1, 50)), start=whole).W, whole.W)
+
+
+def test_whole_numbers_are_taken_as_they_stand():
+    X = np.random.default_rng(0).integers(-1000, 1000, (2, 1, 3000))
+    model = ICA().fit(X)
+    assert_allclose(model.reconstruct().sum(axis=0), X, atol=1e-9)
+    assert_array_equal(model.W, ICA().fit(X.astype(float)).W)
+
+
+@pytest.mark.parametrize("solver", ["picard", "infomax", "deflation", "jade"])
+def test_a_search_that_did_not_end_is_told(solver, caplog):
+    _, X = laplacian(3, 2000)
+    assert ICA(solver=solver, n_iter=2000).fit(X).converged
+    assert not caplog.records
+    model = ICA(solver=solver, n_iter=1).fit(X)
+    assert model.converged is (solver == "jade")
+    assert sum("not converged after 1 iterations" in line for line in caplog.messages) == (solver != "jade")
+
+
+def test_a_search_that_was_stopped_is_not_complained_of(caplog):
+    _, X = laplacian(3, 2000)
+    assert not ICA(solver="infomax").fit(X, callback=lambda i, _: i == 2).converged
+    assert not caplog.records
+
+
+def test_one_channel_is_one_source_and_says_so_once(caplog):
+    ICA().fit(np.random.default_rng(0).laplace(size=(1, 1, 500)))
+    assert caplog.messages == ["ica: one channel: one source; isa and scica take one microphone apart"]
+
+
+def test_more_than_64_channels_need_fewer_sources():
+    X = np.random.default_rng(0).laplace(size=(65, 1, 300))
+    with pytest.raises(ShapeError, match="at most 64 can be told apart, give n_sources=64"):
+        ICA().fit(X)
+    assert ICA(n_sources=2).fit(X).n_components == 2
+
+
+@pytest.mark.parametrize("solver", ["infomax", "picard_o"])
+def test_samples_are_not_copied(solver):
+    _, X = laplacian(4, 100_000)
+    method = ICA(solver=solver)
+    assert method.fit(X).converged
+    tracemalloc.start()
+    try:
+        method.fit(X)
+        assert tracemalloc.get_traced_memory()[1] < 0.7 * X.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_callback_sees_every_step_and_can_stop():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import ISA, SCICA, STFT, Waveform, synthesize
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
@@ -169,10 +169,33 @@ def test_the_options_keep_the_promises(method):
     check_method(method)
 
 
+@pytest.mark.parametrize("method", [ISA(n_components=3, n_sources=2), SCICA(n_delays=4)], ids=str)
+def test_a_callback_sees_every_step_and_can_stop(method):
+    X, seen = np.random.default_rng(0).laplace(size=(1, 6, 500)), []
+    model = method.fit(X, callback=lambda i, model: seen.append((i, model)) or i == 3)
+    assert [i for i, _ in seen] == [1, 2, 3]
+    assert seen[-1][1].losses == model.losses
+    assert_array_equal(seen[-1][1].reconstruct(), model.reconstruct())
+    assert seen[-1][1].stems is None
+    assert len(model.stems) == 2
+    assert_array_equal(method.fit(X, callback=lambda *_: None).reconstruct(), method.fit(X).reconstruct())
+
+
+@pytest.mark.parametrize("method", [ISA(n_components=3), SCICA(n_delays=4)], ids=str)
+def test_whole_numbers_are_taken_as_they_stand(method):
+    X = np.random.default_rng(0).integers(-1000, 1000, (1, 4, 300))
+    Y = method.fit(X).reconstruct()
+    assert Y.dtype == np.float64
+    assert_array_equal(Y, method.fit(X.astype(float)).reconstruct())
+
+
 def test_wrong_values_are_refused_in_one_line():
     for kind, options in (
         (ISA, {"n_components": 65}),
         (ISA, {"n_sources": 0}),
+        (ISA, {"n_sources": 13}),
+        (SCICA, {"n_sources": 17}),
+        (SCICA, {"n_sources": 4, "n_components": 3}),
         (ISA, {"independent": "both"}),
         (SCICA, {"n_delays": 65}),
         (SCICA, {"n_components": 17}),

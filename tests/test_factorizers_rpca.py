@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import METHODS, RPCA, STFT, separate, synthesize
-from sigsep_classic.errors import NumericalError, ParameterError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError
 from sigsep_classic.factorizers.lowrank.principal_pursuit import principal_component_pursuit
 from sigsep_classic.frontends import ConstantQ
 from sigsep_classic.kernels.threads import single_threaded_blas
@@ -217,6 +217,11 @@ def test_voice_over_accompaniment_is_found():
 def test_parameters_out_of_range_are_refused(options, said):
     with pytest.raises(ParameterError, match=said):
         RPCA(**options)
+
+
+def test_half_precision_is_refused():
+    with pytest.raises(ArrayTypeError, match="X is float16; give float32"):
+        RPCA().fit(np.ones((1, 5, 6), np.float16))
 
 
 def test_data_that_is_not_finite_is_refused():

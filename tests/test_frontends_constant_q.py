@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
@@ -11,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sigsep_classic import METHODS, grouping
 from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
 from sigsep_classic.factorizers.models import LowRankModel
-from sigsep_classic.frontends import ConstantQ
+from sigsep_classic.frontends import STFT, ConstantQ
 from sigsep_classic.typing import FrontEnd
 from tests.conformance.promises import FRONTENDS, PROMISES, SAMPLE_RATE
 from tests.conformance.test_methods import case_of
@@ -243,6 +245,15 @@ def test_the_grid_says_frames_per_second_and_the_frequencies():
 def test_parameters_out_of_range_are_refused(options, said):
     with pytest.raises(ParameterError, match=said):
         ConstantQ(**{"sample_rate": 8000, **options})
+
+
+def test_a_copy_with_other_settings_has_a_hop_of_its_own():
+    narrow = ConstantQ(sample_rate=44100, f_max=2000)
+    wide = replace(narrow, f_max=None)
+    assert narrow.hop is wide.hop is None
+    assert wide.step == ConstantQ(sample_rate=44100).step < narrow.step
+    assert replace(wide, hop=np.int64(8)).step == 8
+    assert [replace(STFT(n_fft=n), n_fft=400).step for n in (100, 2048)] == [100, 100]
 
 
 def test_signals_of_another_rate_kind_or_length_are_refused():

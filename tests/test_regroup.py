@@ -34,6 +34,41 @@ def test_other_groups_are_what_separate_gives_for_them(wanted: dict) -> None:
     assert again.model is sep.model
 
 
+GROUPS = {"a": [0, 1], "b": [2, 3, 4, 5]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "then", "same_as"),
+    [
+        ({"groups": GROUPS}, {"mask": "wiener"}, {"groups": GROUPS, "mask": "wiener"}),
+        ({"n_sources": 3}, {"mask": "wiener"}, {"n_sources": 3, "mask": "wiener"}),
+        ({"mask": "binary"}, {"n_sources": 3}, {"mask": "binary", "n_sources": 3}),
+        ({"mask": "binary"}, {"mask": None}, {}),
+        ({"groups": GROUPS}, {"n_sources": 2}, {"n_sources": 2}),
+        ({"n_sources": 3}, {"groups": GROUPS}, {"groups": GROUPS}),
+        ({"groups": GROUPS}, {"groups": None}, {}),
+        ({"groups": GROUPS, "mask": "binary"}, {}, {"groups": GROUPS, "mask": "binary"}),
+    ],
+)
+def test_what_is_not_asked_anew_stays_as_it_was(asked: dict, then: dict, same_as: dict) -> None:
+    again = separate(SONG.mixture, SONG.sample_rate, **OPTIONS, **asked).regroup(**then)
+    anew = separate(SONG.mixture, SONG.sample_rate, **OPTIONS, **same_as)
+    assert list(again) == list(anew)
+    assert (again.groups, again.mask) == (anew.groups, anew.mask)
+    for name in again:
+        assert_array_equal(again[name], anew[name])
+
+
+def test_stems_of_some_components_stay_those_and_a_second_regrouping_begins_at_the_first() -> None:
+    sep = separate(SONG.mixture, SONG.sample_rate, **OPTIONS, groups=lambda model: {"a": [0]})
+    pickle.dumps(sep)  # it keeps the groups, not the function
+    assert sep.groups == {"a": [0]}
+    once = sep.regroup(mask="binary")
+    assert list(once) == ["a"]
+    twice = once.regroup({"b": [1, 2]})
+    assert (twice.mask, twice.groups) == ("binary", {"b": [1, 2]})
+
+
 def test_stems_keep_the_shape_of_the_input_and_the_separation_can_be_pickled() -> None:
     sep = separate(SONG.mixture[0], SONG.sample_rate, **OPTIONS)
     again = pickle.loads(pickle.dumps(sep)).regroup(n_sources=2)

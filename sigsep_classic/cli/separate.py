@@ -26,6 +26,7 @@ STDOUT = "-"
 CLIP_MODES = ("common", "clamp", "none")
 GROUPERS = ("timbre", "harmonic_percussive")
 MASKS = ("ratio", "wiener", "binary", "multichannel_wiener")
+TAUGHT = ("nmf", "complex_nmf", "nmfd")
 FORMATS = ("wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "opus", "mp3")
 SUBTYPES = ("int16", "int24", "int32", "float32", "float64")
 
@@ -150,7 +151,11 @@ def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
             "action": "append",
             "type": parsing.named_file,
             "metavar": "NAME=FILE",
-            "help": "a recording of one source alone, for methods with templates (nmf); may be repeated",
+            "help": f"a recording of one source alone, for {', '.join(TAUGHT)}; may be repeated",
+        },
+        "--frontend": {
+            "choices": ("stft", "waveform", "constant_q"),
+            "help": "what the method works on (default: the method's)",
         },
         "--n-fft": {
             "type": number,
@@ -228,7 +233,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         )
     ext = options.ext.lower().lstrip(".")
     check_format(ext, options.subtype)
-    return Settings(
+    settings = Settings(
         method=method,
         device=resolve_device(options.device),
         transform=transform,
@@ -246,6 +251,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         allow_any_codec=options.allow_any_codec,
         debug=options.debug,
     )
+    settings.check_transform()
+    return settings
 
 
 def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:
@@ -253,7 +260,7 @@ def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:
     examples: dict[str, str] = {}
     for name, path in given.get("example") or ():
         if not hasattr(method, "with_examples"):
-            raise ParameterError("--example is for methods with templates; use -m nmf")
+            raise ParameterError(f"--example is for methods with templates; use -m {', '.join(TAUGHT)}")
         if name in examples:
             raise ParameterError(f"--example: {name!r} is given twice; join the recordings")
         if not os.path.isfile(path):
@@ -266,11 +273,11 @@ def _transform(given: dict[str, Any]) -> dict[str, Any]:
     """Return what was asked of the transform, checked where the rest of it is not up to the method."""
     from sigsep_classic.frontends import STFT
 
-    typed = {name: given.get(name) for name in ("n_fft", "hop")}
+    typed = {name: given.get(name) for name in ("frontend", "n_fft", "hop")}
     typed["window"] = parsing.parse_window(given.get("window"))
     transform: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
     if "n_fft" in transform:
-        STFT(**transform)
+        STFT(**{name: value for name, value in transform.items() if name != "frontend"})
     return transform
 
 

@@ -13,18 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import scipy
 
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
-from sigsep_classic.api import separate
+from sigsep_classic.api import load_examples, separate, taught
 from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
+from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe, drop_stdout
 from sigsep_classic.cli.inputs import STDIN, Job
 from sigsep_classic.errors import AudioError, OutputError, ParameterError
-from sigsep_classic.frontends import STFT
+from sigsep_classic.frontends import STFT, ConstantQ, Waveform
+from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.separation import TEMPLATE, Separation
 from sigsep_classic.typing import FrontEnd
 
@@ -32,6 +35,8 @@ STDOUT = "-"
 
 Tell = Callable[[str], None]
 Record = dict[str, Any]
+
+_taught: dict[tuple[str, int], Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +51,12 @@ class Settings:
         As `backend.resolve_device` gave it.
     transform : dict
         ``n_fft``, ``hop`` and ``window``, those that were asked for.
-    mask, groups, n_sources, examples
+    mask, groups, n_sources
         As for `separate`.
+    examples : dict of str to str
+        Files of single sources by name.
+    run : str
+        Tells this run from others of the same process; what is learnt from examples is kept under it.
     outdir : str
         Where the stems go; ``-`` is standard output.
     template, ext, subtype, clip_mode, residual
@@ -79,21 +88,44 @@ class Settings:
     allow_any_codec: bool = False
     inputs: tuple[str, ...] = ()
     debug: bool = False
+    run: str = field(default_factory=lambda: uuid4().hex)
 
     @property
     def method_name(self) -> str:
         """The method's name, or that of its class."""
         return str(getattr(self.method, "name", type(self.method).__name__))
 
+    def check_transform(self) -> None:
+        """Refuse options of an STFT for a method, or a front-end, that is none.
+
+        Raises
+        ------
+        ParameterError
+        """
+        kind = self.transform.get("frontend")
+        own = default_frontend(self.method, 44100)
+        typed = [f"--{name.replace('_', '-')}" for name in self.transform if name != "frontend"]
+        if typed and kind is None and not isinstance(own, STFT):
+            raise ParameterError(
+                f"{self.method_name} works on {type(own).__name__}, which has no {typed[0]}; add --frontend stft"
+            )
+        if typed and kind not in (None, "stft"):
+            raise ParameterError(f"--frontend {kind} has no {typed[0]}; that is of --frontend stft")
+
     def frontend(self, sample_rate: int) -> FrontEnd | None:
         """Return the transform asked for, the rest of it being the method's own; None leaves all to the method."""
         if not self.transform:
             return None
-        own = self.method.default_frontend(sample_rate) if hasattr(self.method, "default_frontend") else None
-        base = own if isinstance(own, STFT) else STFT()
-        return dataclasses.replace(
-            base, **({"hop": None} if "n_fft" in self.transform else {}) | self.transform
-        )
+        own = default_frontend(self.method, sample_rate)
+        kind = self.transform.get("frontend", "stft")
+        if kind == "waveform":
+            return Waveform()
+        if kind == "constant_q":
+            return own if isinstance(own, ConstantQ) else ConstantQ(sample_rate=sample_rate)
+        options = {name: value for name, value in self.transform.items() if name != "frontend"}
+        if "n_fft" in options:
+            options = {"hop": None, **options}
+        return dataclasses.replace(own if isinstance(own, STFT) else STFT(), **options)
 
 
 def process(job: Job, settings: Settings, tell: Tell | None = None) -> Record:
@@ -142,12 +174,11 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     found = separate(
         sound.samples,
         rate,
-        method=settings.method,
+        method=_method(settings, sound),
         frontend=settings.frontend(rate),
         mask=settings.mask,
         groups=settings.groups,
         n_sources=settings.n_sources,
-        examples=settings.examples,
         device=settings.device,
         callback=_callback(settings.method, tell),
     )
@@ -164,6 +195,23 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         "device": found.info["device"],
         "versions": versions(),
     }
+
+
+def _method(settings: Settings, sound: audio.Audio) -> Any:
+    """Return the method; with examples, as taught by them, once for each sample rate of a run."""
+    if not settings.examples:
+        return settings.method
+    rate = sound.sample_rate
+    key = (settings.run, rate)
+    if key not in _taught:
+        for old in [known for known in _taught if known[0] != settings.run]:
+            del _taught[old]
+        # What the reader says of them is logged, and so kept among the warnings of this file.
+        sounds, _ = load_examples(settings.examples, rate, allow_any_codec=settings.allow_any_codec)
+        like = to_device(sound.samples[:, :1], settings.device)
+        with device_of(like):
+            _taught[key] = taught(settings.method, sounds, rate, frontend=settings.frontend(rate), like=like)
+    return _taught[key]
 
 
 def versions() -> dict[str, str]:

@@ -276,6 +276,8 @@ class DemixingModel:
         What the images leave of X is nobody's, and becomes a stem of that name.
     losses : tuple of (int, float)
         Iteration number and loss.
+    converged : bool
+        The search for W ended by itself, not because the iterations did.
     """
 
     W: Array
@@ -285,6 +287,7 @@ class DemixingModel:
     residual: bool = False
     power: float = 1.0
     losses: tuple[tuple[int, float], ...] = ()
+    converged: bool = True
 
     estimates: ClassVar[bool] = True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,18 +107,21 @@ class ConstantQ:
                 f"f_min is {self.f_min} Hz; no band of 1/{self.bins_per_octave} octave fits between it and half "
                 f"the sample rate, {self.sample_rate / 2:g} Hz"
             )
-        largest = max(1, math.floor(self.sample_rate / self._bands.widths.max() * (1 + 1e-12)))
-        if self.hop is None:
-            object.__setattr__(self, "hop", _smooth_at_most(largest))
-        check_count("hop", self.hop)
-        if self.step > largest:
-            raise ParameterError(f"hop is {self.hop}; the widest band allows at most {largest} samples")
+        if self.hop is not None:
+            check_count("hop", self.hop)
+            if self.hop > self._largest_hop:
+                raise ParameterError(
+                    f"hop is {self.hop}; the widest band allows at most {self._largest_hop} samples"
+                )
+
+    @cached_property
+    def step(self) -> int:
+        """The hop in samples, as a plain int: ``hop``, or its default."""
+        return _smooth_at_most(self._largest_hop) if self.hop is None else self.hop
 
     @property
-    def step(self) -> int:
-        """The hop in samples, as a plain int."""
-        assert self.hop is not None
-        return self.hop
+    def _largest_hop(self) -> int:
+        return max(1, math.floor(self.sample_rate / self._bands.widths.max() * (1 + 1e-12)))
 
     @property
     def n_constant_q(self) -> int:

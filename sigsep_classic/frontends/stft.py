@@ -63,23 +63,21 @@ class STFT:
 
     def __post_init__(self) -> None:
         check_count("n_fft", self.n_fft)
-        if self.hop is None:
-            object.__setattr__(self, "hop", max(1, self.n_fft // 4))
-        check_count("hop", self.hop)
+        if self.hop is not None:
+            check_count("hop", self.hop)
         if self.step > self.n_fft:
             raise ParameterError(f"hop is {self.hop}; it must be at most n_fft = {self.n_fft} samples")
         sums = _folded(_window(self.window, self.n_fft) ** 2, self.step)
         if sums.min() <= 1e-9 * sums.max():
             raise ParameterError(
-                f"window {self.window!r} of {self.n_fft} with hop {self.hop} leaves samples that no frame "
+                f"window {self.window!r} of {self.n_fft} with hop {self.step} leaves samples that no frame "
                 "sees; use a smaller hop"
             )
 
     @property
     def step(self) -> int:
-        """The hop in samples, as a plain int."""
-        assert self.hop is not None
-        return self.hop
+        """The hop in samples, as a plain int: ``hop``, or its default."""
+        return max(1, self.n_fft // 4) if self.hop is None else self.hop
 
     @property
     def n_bins(self) -> int:

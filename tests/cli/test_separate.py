@@ -357,3 +357,29 @@ def test_what_help_lists_is_what_the_library_has() -> None:
     assert tuple(grouping.GROUPERS) == verb.GROUPERS
     assert tuple(FORMATS) == verb.FORMATS
     assert verb.TEMPLATE == TEMPLATE
+
+
+def test_the_front_end_may_be_chosen(cli: Cli, song: str, folder: Path) -> None:
+    kept = ("--n-components", "2", "--n-lags", "40", "--n-iter", "2")
+    done = cli("separate", song, "-m", "sparse_coding", "--frontend", "waveform", *kept, "-o", "a")
+    assert done.code == 0, done.err
+    assert (folder / "a/song/residual.wav").exists()  # of a waveform's estimates only
+    assert cli("separate", song, "-m", "hpss", "--frontend", "constant_q", "-o", "b").code == 0
+    wanted = ssc.separate(song, method="hpss", frontend=ssc.ConstantQ(sample_rate=16000))
+    assert np.array_equal(ssc.load(folder / "b/song/harmonic.wav").samples, wanted["harmonic"])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("-m", "nmf_2d", "--n-fft", "512"), "nmf_2d works on ConstantQ, which has no --n-fft"),
+        (("-m", "hpss", "--frontend", "waveform", "--hop", "8"), "--frontend waveform has no --hop"),
+        (("-m", "ica", "--mask", "binary"), "mask 'binary' is for spectrograms"),
+    ],
+)
+def test_options_that_would_have_no_effect_are_refused(
+    cli: Cli, song: str, options: tuple[str, ...], message: str
+) -> None:
+    done = cli("separate", song, *options)
+    assert done.code in (1, 2)
+    assert message in done.err

@@ -114,17 +114,18 @@ def _shifted(Z: Array, frames: int, step: int, lag: int) -> tuple[Array, Array]:
     return cube[:, :, :-lag].reshape(len(Z), -1), cube[:, :, lag:].reshape(len(Z), -1)
 
 
-def deflation(data: Samples, *, contrast: str, n_iter: int, tol: float) -> np.ndarray:
-    """Return the rotation whose rows FastICA finds one after the other, each orthogonal to those before.
+def deflation(data: Samples, *, contrast: str, n_iter: int, tol: float) -> tuple[np.ndarray, bool]:
+    """Return the rotation whose rows FastICA finds one after the other, and whether each settled in ``n_iter`` steps.
 
-    A row starts from the axis, of those that are left, on which the data is furthest from Gaussian.
+    Each row is orthogonal to those before, and starts from the axis, of those that are left, on which the data is
+    furthest from Gaussian.
 
     References
     ----------
     A. Hyvärinen, "Fast and robust fixed-point algorithms for independent component analysis", IEEE Trans. Neural
     Networks 10(3), 1999 (equation numbers not checked).
     """
-    found = np.zeros((0, data.rank))
+    found, settled = np.zeros((0, data.rank)), True
     while len(found) < data.rank:
         w = _furthest(data, found, contrast)
         for _ in range(n_iter):
@@ -136,8 +137,10 @@ def deflation(data: Samples, *, contrast: str, n_iter: int, tol: float) -> np.nd
             w = following
             if change <= tol:
                 break
+        else:
+            settled = False
         found = np.vstack([found, w])
-    return found
+    return found, settled
 
 
 def _pieces(Z: Array) -> Iterator[Array]:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sigsep_classic.backend import to_host
 from sigsep_classic.factorizers.demixing.whitening import Samples
 from sigsep_classic.kernels.score_moments import score_moments
-from sigsep_classic.typing import Array
 
 GAUSSIAN = {"logcosh": 0.3745672074914381, "exp": -1 / math.sqrt(2), "cube": 0.75}
 """Mean of G over the standard normal distribution."""
@@ -90,13 +88,13 @@ def _likelihood(R: np.ndarray, S: np.ndarray, slope: np.ndarray, means: np.ndarr
     return Score(value, gradient, curvature, S, slope, tuple(k.tolist()), rows)
 
 
-def value_of_pair(
-    Y: Array, turn: np.ndarray, *, contrast: str, orthogonal: bool, signs: tuple[float, ...]
+def value_of_rows(
+    data: Samples, R: np.ndarray, *, contrast: str, orthogonal: bool, signs: tuple[float, ...]
 ) -> float:
-    """Return what the two rows ``turn @ Y`` of y would add to the value, the determinant apart."""
-    means = score_moments(Y, turn, np.zeros(2), contrast=contrast)[2]
+    """Return what rows y = R z, with R (rows, rank), would add to the value, the determinant apart."""
+    W = R @ data.whitener
+    means = score_moments(data.rows, W, W @ data.mean, contrast=contrast)[2]
     if orthogonal:
         return float(-abs(means - GAUSSIAN[contrast]).sum())
     k = np.array(signs)
-    squares = np.diag(turn @ to_host(Y @ Y.T) @ turn.T) / Y.shape[1] if (k < 0).any() else np.zeros(2)
-    return float((k * means + (k < 0) * squares / 2).sum())
+    return float((k * means + (k < 0) * (R * R).sum(axis=1) / 2).sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,13 +13,16 @@ from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Callback, Iterative
 from sigsep_classic.factorizers.demixing.algebraic import deflation, jade, sobi
+from sigsep_classic.factorizers.demixing.contrast import evaluate
 from sigsep_classic.factorizers.demixing.optimize import LIKELIHOOD, ORTHOGONAL, Rule, Search, polar
-from sigsep_classic.factorizers.demixing.whitening import Samples, samples
+from sigsep_classic.factorizers.demixing.whitening import Samples, as_floats, samples
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import Waveform
-from sigsep_classic.kernels.score_moments import CONTRASTS
+from sigsep_classic.kernels.score_moments import CONTRASTS, MAX_ROWS
 from sigsep_classic.scaling import minimal_distortion, projection_back
 from sigsep_classic.typing import Array
+
+logger = logging.getLogger("sigsep_classic")
 
 SOLVERS = (*ORTHOGONAL, *LIKELIHOOD, "deflation", "jade", "sobi")
 
@@ -51,7 +55,7 @@ class ICA(Iterative[DemixingModel]):
     rotations R for the least ``-sum |E G(y_n) - E G(Gaussian)|``, so that sources may be more or less peaked than
     a Gaussian; ``"picard"``, ``"infomax"`` and ``"auxiliary"`` among all R for the least
     ``-log |det R| + sum E log cosh y_n``, the likelihood of peaked (super-Gaussian) sources, which speech and most
-    music are. At most one source may be Gaussian.
+    music are; ``"picard"`` has another density for flat ones. At most one source may be Gaussian.
 
     On the default front-end, `Waveform`, this is independent vector analysis with one frequency. On an STFT the same
     real matrix serves all frequencies, and real and imaginary parts of the coefficients are its samples: the mixture
@@ -60,21 +64,23 @@ class ICA(Iterative[DemixingModel]):
     Parameters
     ----------
     n_sources : int or None
-        1 … channels; None: as many as channels. With fewer, the data is first projected to its leading principal
-        components, and what the sources leave of the mixture is the stem ``residual``.
+        1 … channels, at most 64; None: as many as channels. With fewer, the data is first projected to its leading
+        principal components, and what the sources leave of the mixture is the stem ``residual``.
     solver : str
         ``"picard_o"``: quasi-Newton on rotations. ``"fastica"``: symmetric fixed-point iteration. ``"deflation"``:
-        the same, one source after the other. ``"picard"``: quasi-Newton on the likelihood. ``"infomax"``: natural
-        gradient on it. ``"auxiliary"``: majorisation-minimisation on it, row by row. ``"jade"``: fourth-order
-        cumulants jointly diagonalised. ``"sobi"``: delayed covariances jointly diagonalised, for sources with
-        different spectra, Gaussian or not.
+        the same, one source after the other. ``"picard"``: quasi-Newton on the likelihood, extended to flat
+        (sub-Gaussian) sources: ``"picard_o"`` runs first, however short the data, and says which rows are flat.
+        ``"infomax"``: natural gradient on the likelihood. ``"auxiliary"``: majorisation-minimisation on it, row by
+        row. ``"jade"``: fourth-order cumulants jointly diagonalised. ``"sobi"``: delayed covariances jointly
+        diagonalised, for sources with different spectra, Gaussian or not.
     contrast : {"logcosh", "exp", "cube"}
         G: log cosh y, -exp(-y² / 2), or y⁴ / 4. The likelihood solvers take ``"logcosh"`` alone; JADE and SOBI
         use it only to report.
     n_lags : int
         Number of delays in frames of ``"sobi"``; with 1 it is AMUSE.
     n_iter : int
-        Largest number of iterations (a source, with ``"deflation"``).
+        Largest number of iterations (a source, with ``"deflation"``). It bounds each stage: ``"picard"`` may take
+        as many for ``"picard_o"`` before, and on long data up to three times ``n_iter`` in all.
     tol : float
         Stop when no entry of the relative gradient is larger; with 0, when rounding ends the search.
 
@@ -111,7 +117,8 @@ class ICA(Iterative[DemixingModel]):
     whitening of channels at equal level, and a saddle point is left by turning a pair of sources by 45°. Sources
     come in falling order of energy, each on the scale of its image at the channel that hears it best. Where
     channels depend on each other (one is silent, two are equal) there are fewer sources, and the last are silent.
-    Statistics are summed in double precision, samples are not copied. ``"picard_o"``, ``"fastica"`` and ``"picard"``
+    Statistics are summed in double precision over the samples as they lie in memory; ``"jade"``, ``"sobi"`` and
+    ``"auxiliary"`` make a whitened copy of them in double precision. ``"picard_o"``, ``"fastica"`` and ``"picard"``
     start long data (four times 2¹⁵ samples and more) from the solution for an even selection of the samples.
 
     Examples
@@ -160,10 +167,19 @@ class ICA(Iterative[DemixingModel]):
 
     def prepare(self, X: Array) -> ICAData:
         """Return the samples of X (channels, freq, frames), with what whitens them."""
-        return ICAData(**vars(samples(X, self.n_sources)), X=X)
+        if hasattr(X, "dtype"):
+            X = as_floats(X)
+        data = samples(X, self.n_sources)
+        if data.rank > MAX_ROWS:
+            raise ShapeError(
+                f"{len(X)} channels would make {data.rank} sources; at most {MAX_ROWS} can be told apart, "
+                f"give n_sources={MAX_ROWS} or fewer"
+            )
+        return ICAData(**vars(data), X=X)
 
     def init(self, X: ICAData) -> ICAModel:
         """Return R = I; the solvers that need no search are run here."""
+        complete = True
         if X.rank == 0:  # silence, or constants
             R = np.eye(0)
         elif self.solver == "jade":
@@ -171,10 +187,10 @@ class ICA(Iterative[DemixingModel]):
         elif self.solver == "sobi":
             R = sobi(X, self.n_lags)
         elif self.solver == "deflation":
-            R = deflation(X, contrast=self.contrast, n_iter=self.n_iter, tol=self.tol)
+            R, complete = deflation(X, contrast=self.contrast, n_iter=self.n_iter, tol=self.tol)
         else:
             return self._model(X, self._start(X))
-        return self._model(X, replace(self.rule.begin(X, R), settled=True))
+        return self._model(X, replace(self.rule.begin(X, R), settled=True, complete=complete))
 
     def _start(self, X: ICAData) -> Search:
         """Return where the search starts: R = I, or for long data what a sample of it gives.
@@ -206,7 +222,10 @@ class ICA(Iterative[DemixingModel]):
         R = to_host(start.W)[0, : X.rank] @ X.dewhitener
         lengths = np.sqrt((R * R).sum(axis=1, keepdims=True))
         R = R / np.where(lengths > 0, lengths, 1)
-        return self._model(X, self.rule.begin(X, polar(R) if self.rule.orthogonal else R))
+        turned, signs = polar(R), None
+        if self.solver == "picard":  # which sources are flat: the best rotation tells, as in `_start`
+            signs = evaluate(X, turned, contrast=self.contrast, orthogonal=True).signs
+        return self._model(X, self.rule.begin(X, turned if self.rule.orthogonal else R, signs))
 
     def copy(self, model: ICAModel) -> ICAModel:  # type: ignore[override]
         """Return a model with arrays of its own, but for the mixture, which nothing writes to."""
@@ -216,7 +235,7 @@ class ICA(Iterative[DemixingModel]):
         """Return the model after one step of the solver, which never raises the loss; see `Rule`."""
         search = self.rule.advance(X, model.search)
         if search.R is model.search.R:
-            return replace(model, search=search)
+            return replace(model, search=search, converged=search.complete and search.settled)
         return self._model(X, search)
 
     def loss(self, X: ICAData, model: ICAModel) -> float:  # type: ignore[override]
@@ -228,18 +247,28 @@ class ICA(Iterative[DemixingModel]):
     ) -> DemixingModel:
         """Return the demixing of X (channels, freq, frames); see `Iterative.fit`.
 
+        A search that ``n_iter`` ended, and a mixture of one channel, are told in a line of the log.
+
         Raises
         ------
         ShapeError
-            There are fewer channels than ``n_sources``, or X has not three axes.
+            There are fewer channels than ``n_sources``, more than 64 sources, or X has not three axes.
         NumericalError
             X is not finite.
         """
+        asked = False
 
         def stop(i: int, model: ICAModel) -> bool:
-            return bool(callback is not None and callback(i, model)) or model.search.settled
+            nonlocal asked
+            asked = bool(callback is not None and callback(i, model))
+            return asked or model.search.settled
 
-        return super().fit(X, start=start, callback=stop)
+        model = super().fit(X, start=start, callback=stop)
+        if len(X) == 1:
+            logger.warning("ica: one channel: one source; isa and scica take one microphone apart")
+        elif not (model.converged or asked):
+            logger.warning("ica: not converged after %d iterations of %s", self.n_iter, self.solver)
+        return model
 
     def finish(self, model: DemixingModel) -> DemixingModel:
         """Return the model without the state of the search."""
@@ -265,5 +294,6 @@ class ICA(Iterative[DemixingModel]):
             mixture=X.X,
             n_active=max(1, len(W)),
             residual=X.reduced,
+            converged=search.complete and (search.settled or search.score.size <= self.tol),
             search=search,
         )

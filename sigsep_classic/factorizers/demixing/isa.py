@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,8 +12,8 @@ from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError
 from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.demixing.clustering import by_distribution
-from sigsep_classic.factorizers.demixing.optimize import Rule
-from sigsep_classic.factorizers.demixing.whitening import samples
+from sigsep_classic.factorizers.demixing.optimize import Rule, Search
+from sigsep_classic.factorizers.demixing.whitening import Samples, samples
 from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.score_moments import CONTRASTS, MAX_ROWS
@@ -97,7 +97,7 @@ class ISA:
     n_components : int
         Dimensions kept, 1 … 64.
     n_sources : int or None
-        Number of groups the model suggests by the ixegram, at least 1; None: it suggests none.
+        Number of groups the model suggests by the ixegram, 1 … ``n_components``; None: it suggests none.
     independent : {"time", "frequency"}
         Whether time courses or spectra are made independent.
     contrast : {"logcosh", "exp", "cube"}
@@ -145,6 +145,10 @@ class ISA:
             raise ParameterError(
                 f"n_components is {self.n_components}; at most {MAX_ROWS} can be made independent"
             )
+        if (self.n_sources or 1) > self.n_components:
+            raise ParameterError(
+                f"n_sources is {self.n_sources}; n_components={self.n_components} make no more groups"
+            )
         check_choice("independent", self.independent, ("time", "frequency"))
         check_choice("contrast", self.contrast, CONTRASTS)
         check_count("n_iter", self.n_iter, 0)
@@ -156,6 +160,9 @@ class ISA:
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> ISAModel:
         """Return the components of X (channels, freq, frames), the strongest first.
+
+        ``callback(i, model)`` is called after each step of the search, with a model that has no ``stems`` yet;
+        returning True stops.
 
         Raises
         ------
@@ -169,32 +176,46 @@ class ISA:
         V = xp.sqrt((V.astype(float) ** 2).mean(axis=0))
         B, H = leading_subspace(V, self.n_components)
         rows = H if self.independent == "time" else xp.ascontiguousarray(B.T)
-        W, value = self._unmixing(rows)
+        data = samples(rows[:, None], rank=_RANK)
+
+        def after(i: int, search: Search) -> bool:
+            model = self._turned(B, H, data, search)
+            return bool(callback is not None and callback(i, _as(model, real)))
+
+        rule = Rule(solver="picard_o", contrast=self.contrast, tol=self.tol)
+        search = rule.run(data, np.eye(data.rank), self.n_iter, after=after if callback else None)
+        model = self._turned(B, H, data, search)
+        if self.n_sources is not None:
+            values = to_host(model.H if self.independent == "time" else model.B.T)
+            groups = by_distribution(values, to_host(model.energies), self.n_sources)
+            model = replace(model, stems=groups)
+        return _as(model, real)
+
+    def _turned(self, B: Array, H: Array, data: Samples, search: Search) -> ISAModel:
+        """Return the model with the subspace B H turned as the search says, in double precision."""
+        xp, W = namespace(B), _unmixing(data, search)
         back = xp.asarray(np.linalg.inv(W))
         with single_threaded_blas():
             if self.independent == "time":
                 B, H = B @ back, xp.asarray(W) @ H
             else:
                 B, H = B @ xp.asarray(W.T), back.T @ H
-        energies = to_host(ISAModel(B=B, H=H).energies)
-        order = np.argsort(-energies, kind="stable")
-        B, H, groups = B[:, order], H[order], None
-        if self.n_sources is not None:
-            values = to_host(H if self.independent == "time" else B.T)
-            groups = by_distribution(values, energies[order], self.n_sources)
-        return ISAModel(B=B.astype(real), H=H.astype(real), stems=groups, losses=((0, value),))
+        order = np.argsort(-to_host(ISAModel(B=B, H=H).energies), kind="stable")
+        return ISAModel(B=B[:, order], H=H[order], losses=((0, search.score.value),))
 
-    def _unmixing(self, rows: Array) -> tuple[np.ndarray, float]:
-        """Return an invertible matrix that makes the rows (components, values) independent, and the contrast."""
-        n = len(rows)
-        data = samples(rows[:, None], rank=_RANK)
-        rule = Rule(solver="picard_o", contrast=self.contrast, tol=self.tol)
-        search = rule.run(data, np.eye(data.rank), self.n_iter)
-        W = np.zeros((n, n))
-        W[: data.rank] = search.R @ data.whitener
-        if data.rank < n:  # what does not vary is a component too
-            W[data.rank :] = np.linalg.svd(data.whitener, full_matrices=True)[2][data.rank :]
-        return W, search.score.value
+
+def _as(model: ISAModel, real: np.dtype) -> ISAModel:
+    return replace(model, B=model.B.astype(real), H=model.H.astype(real))
+
+
+def _unmixing(data: Samples, search: Search) -> np.ndarray:
+    """Return an invertible matrix (components, components) that makes the samples independent."""
+    n = len(data.mean)
+    W = np.zeros((n, n))
+    W[: data.rank] = search.R @ data.whitener
+    if data.rank < n:  # what does not vary is a component too
+        W[data.rank :] = np.linalg.svd(data.whitener, full_matrices=True)[2][data.rank :]
+    return W
 
 
 def leading_subspace(V: Array, n_components: int) -> tuple[Array, Array]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.factorizers.demixing.contrast import Score, evaluate, value_of_pair
+from sigsep_classic.factorizers.demixing.contrast import Score, evaluate, value_of_rows
 from sigsep_classic.factorizers.demixing.whitening import Samples
 from sigsep_classic.kernels.threads import single_threaded_blas
 
@@ -45,6 +45,8 @@ class Search:
         No step lowers the value.
     examined : bool
         Nor would turning a pair of rows by 45°, as was seen on fewer samples.
+    complete : bool
+        What was found before the search began (each row of deflation) settled too.
     """
 
     R: np.ndarray
@@ -53,6 +55,7 @@ class Search:
     rate: float = 1.0
     settled: bool = False
     examined: bool = False
+    complete: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,14 +101,19 @@ class Rule:
         return replace(search, settled=True) if R is None else self.begin(data, R, search.score.signs)
 
     def run(
-        self, data: Samples, R: np.ndarray, n_iter: int, signs: tuple[float, ...] | None = None
+        self,
+        data: Samples,
+        R: np.ndarray,
+        n_iter: int,
+        signs: tuple[float, ...] | None = None,
+        after: Callable[[int, Search], bool | None] | None = None,
     ) -> Search:
-        """Return the search from R after at most ``n_iter`` steps."""
+        """Return the search from R after at most ``n_iter`` steps, or once ``after(i, search)`` says True."""
         with single_threaded_blas():
             search = self.begin(data, R, signs)
-            for _ in range(n_iter):
+            for i in range(1, n_iter + 1):
                 search = self.advance(data, search)
-                if search.settled:
+                if (after is not None and after(i, search)) or search.settled:
                     break
         return search
 
@@ -157,14 +165,13 @@ class Rule:
         """Return R with pairs turned by 45° where that lowers the value (a saddle point is left so), or None."""
         score, gains = search.score, []
         lengths = np.sqrt((search.R**2).sum(axis=1))
-        Y = data.product(search.R)
         for pair in combinations(range(len(search.R)), 2):
             rows = list(pair)
             scale = lengths[rows]
             turn = np.array([[1.0, 1.0], [1.0, -1.0]]) / math.sqrt(2) * scale[:, None] / scale
-            value = value_of_pair(
-                Y[rows],
-                turn,
+            value = value_of_rows(
+                data,
+                turn @ search.R[rows],
                 contrast=self.contrast,
                 orthogonal=self.orthogonal,
                 signs=tuple(score.signs[n] for n in rows),

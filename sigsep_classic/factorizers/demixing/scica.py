@@ -13,8 +13,8 @@ from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.demixing.clustering import by_envelope
-from sigsep_classic.factorizers.demixing.optimize import Rule
-from sigsep_classic.factorizers.demixing.whitening import samples
+from sigsep_classic.factorizers.demixing.optimize import Rule, Search
+from sigsep_classic.factorizers.demixing.whitening import Samples, as_floats, samples
 from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.frontends import Waveform
 from sigsep_classic.kernels.score_moments import CONTRASTS, MAX_ROWS
@@ -129,7 +129,7 @@ class SCICA:
         Keep so many leading principal components of the vectors; None: all. What is left out is the stem
         ``residual``.
     n_sources : int
-        Number of groups of components, at least 1.
+        Number of groups of components, 1 … ``n_components`` (``n_delays`` without).
     contrast : {"logcosh", "exp", "cube"}
         G of the contrast; see `ICA`.
     max_samples : int
@@ -181,6 +181,11 @@ class SCICA:
             raise ParameterError(
                 f"n_components is {self.n_components}; vectors of n_delays={self.n_delays} have no more"
             )
+        if self.n_sources > (self.n_components or self.n_delays):
+            kept = "n_components" if self.n_components else "n_delays"
+            raise ParameterError(
+                f"n_sources is {self.n_sources}; {kept}={getattr(self, kept)} make no more groups"
+            )
         check_choice("contrast", self.contrast, CONTRASTS)
         check_count("n_iter", self.n_iter, 0)
         check_range("tol", self.tol, 0)
@@ -192,6 +197,9 @@ class SCICA:
     def fit(self, X: Array, *, callback: Callback | None = None) -> FilterModel:
         """Return the filters found in X (channels, freq, frames), the strongest component first.
 
+        ``callback(i, model)`` is called after each step of the search, with a model that has no ``stems`` yet;
+        returning True stops.
+
         Raises
         ------
         ShapeError
@@ -201,19 +209,30 @@ class SCICA:
         """
         if X.ndim != 3 or 0 in X.shape:
             raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+        X = as_floats(X)
         n_delays = min(self.n_delays, X.shape[-1])
-        n_components = self.n_components or self.n_delays
-        data = samples(self._embedded(X, n_delays), min(n_components, n_delays), rank=_RANK)
+        n_components = min(self.n_components or n_delays, n_delays)
+        data = samples(self._embedded(X, n_delays), n_components, rank=_RANK)
+        psd = _power(X, self.n_delays)
+
+        def after(i: int, search: Search) -> bool:
+            return bool(callback is not None and callback(i, self._model(X, psd, data, search)))
+
         rule = Rule(solver="picard_o", contrast=self.contrast, tol=self.tol)
-        search = rule.run(data, np.eye(data.rank), self.n_iter)
-        filters = np.zeros((n_components, 2 * self.n_delays - 1))
+        search = rule.run(data, np.eye(data.rank), self.n_iter, after=after if callback else None)
+        model = self._model(X, psd, data, search)
+        return replace(model, stems=by_envelope(self._envelopes(model), self.n_sources))
+
+    def _model(self, X: Array, psd: Array, data: Samples, search: Search) -> FilterModel:
+        """Return the filters that a rotation of the vectors stands for, the strongest component first."""
+        n_delays = len(data.mean)
+        filters = np.zeros((self.n_components or self.n_delays, 2 * self.n_delays - 1))
         found = _averaged(data.dewhitener @ search.R.T, search.R @ data.whitener)
         rest = np.eye(1, found.shape[1], found.shape[1] // 2)[0] - found.sum(axis=0)
         if not data.reduced:  # rounding, or all of silence: shared
             found = found + rest / len(found) if len(found) else rest[None]
         middle = slice(self.n_delays - n_delays, self.n_delays + n_delays - 1)
         filters[: len(found), middle] = found
-        psd = _power(X, self.n_delays)
         xp = namespace(X)
         model = FilterModel(
             filters=xp.asarray(filters),
@@ -223,8 +242,7 @@ class SCICA:
             losses=((0, search.score.value),),
         )
         order = np.argsort(-to_host(model.energies), kind="stable")
-        model = replace(model, filters=xp.asarray(filters[order]))
-        return replace(model, stems=by_envelope(self._envelopes(model), self.n_sources))
+        return replace(model, filters=xp.asarray(filters[order]))
 
     def _envelopes(self, model: FilterModel) -> np.ndarray:
         """Return the root mean square of each component in windows of 8 vectors, (components, windows)."""

@@ -70,10 +70,6 @@ class Samples:
         rows = namespace(self.rows).ascontiguousarray(self.rows[:, ::k])
         return Samples(**{**{f.name: getattr(self, f.name) for f in fields(Samples)}, "rows": rows})
 
-    def product(self, R: np.ndarray) -> Array:
-        """Return y = R z, float64 (rows of R, samples)."""
-        return _centred_product(R @ self.whitener, self.rows, self.mean)
-
 
 def samples(X: Array, n_sources: int | None = None, *, rank: float = RANK) -> Samples:
     """Return the samples of X (channels, freq, frames), whitened to at most ``n_sources`` dimensions.
@@ -112,19 +108,9 @@ def samples(X: Array, n_sources: int | None = None, *, rank: float = RANK) -> Sa
     )
 
 
-def white_samples(Z: Array) -> Samples:
-    """Return samples of rows Z (components, samples) that are centred and white already."""
-    eye, n = np.eye(len(Z)), len(Z)
-    rows = namespace(Z).ascontiguousarray(Z)
-    return Samples(
-        rows=rows,
-        mean=np.zeros(n),
-        covariance=eye,
-        whitener=eye,
-        dewhitener=eye,
-        reduced=False,
-        lag=(Z.shape[1], 1),
-    )
+def as_floats(X: Array) -> Array:
+    """Return X, whole numbers as float64."""
+    return X.astype(float) if X.dtype.kind in "iub" else X
 
 
 def in_memory_order(X: Array) -> Array:

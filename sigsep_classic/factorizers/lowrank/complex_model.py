@@ -39,6 +39,8 @@ class ComplexNMFModel:
         Y, complex; kept, not copied.
     level : float
         F is the model of ``level * Y``; 1 once the fit is done.
+    unit : float
+        Estimates are computed from ``unit * Y``, the level of the fit, so that one floor fits all levels of Y.
     named : dict of str to list of int, or None
         Components of each source, where sources were told apart.
     samples : bool
@@ -54,6 +56,7 @@ class ComplexNMFModel:
     starts: tuple[int, ...]
     mixture: Array
     level: float = 1.0
+    unit: float = 1.0
     named: dict[str, list[int]] | None = None
     samples: bool = False
     power: float = 1.0
@@ -91,6 +94,15 @@ class ComplexNMFModel:
         return np.dtype(self.W.dtype).type(self.level)
 
     @property
+    def _unit(self) -> np.floating:
+        return np.dtype(self.W.dtype).type(self.unit)
+
+    @property
+    def _gain(self) -> np.floating:
+        """What brings activations to the level that estimates are computed at."""
+        return np.dtype(self.W.dtype).type(self.unit / self.level)
+
+    @property
     def rows(self) -> Array:
         """Templates of all channels, (components, channels * freq)."""
         wide = self.gains.T[:, :, None] * self.W.T[:, None, :]
@@ -106,7 +118,8 @@ class ComplexNMFModel:
         """Return the estimate of each group, (groups, channels, freq, frames); all components together are Y.
 
         A group has its part of F and its share β of what F leaves of Y, the share it has of the amplitudes:
-        Ȳ = Σ g w h u + β (Y − F) with β = Σ g w h / X. Where the model is zero all components have equal shares.
+        Ȳ = Σ g w h u + β (Y − F) with β = Σ g w h / X. Where the model is zero, β is the share of the frame's summed
+        amplitudes, else of all amplitudes: silent components get nothing, unless all are.
         """
         return self._estimates(groups, shared=True)
 
@@ -126,6 +139,7 @@ class ComplexNMFModel:
     def _estimates(self, groups: Groups | None, *, shared: bool) -> Array:
         xp = namespace(self.W)
         wanted = check_groups(groups, self.names)
+        fallback = self._shares(wanted) if shared else None
         out = xp.zeros((len(wanted), *self.mixture.shape), self.mixture.dtype)
         for run, Y in self._runs():
             n, rows = len(Y), self.rows
@@ -139,24 +153,32 @@ class ComplexNMFModel:
                 if members is not None:
                     amplitudes[members] += P
                     parts[members] += P * u
-            if shared:
-                counts = xp.asarray([len(m) for m in wanted.values()], dtype=X.dtype)[:, None, None]
+            if fallback is not None:
                 safe = xp.where(X > FLOOR, X, 1)
-                share = xp.where(X > FLOOR, amplitudes / safe, counts / self.n_components)
-                parts += share * D
-            parts /= self._level
+                parts += xp.where(X > FLOOR, amplitudes / safe, fallback[:, run, None]) * D
+            parts /= self._unit
             C, _, F = self.mixture.shape
             out[:, :, run] = parts.reshape(len(wanted), n, C, F).swapaxes(1, 2)
         out = out.swapaxes(-1, -2)
         return xp.ascontiguousarray(out.real) if self.samples else out
 
+    def _shares(self, groups: Groups) -> Array:
+        """Return the share of each group in the amplitudes of each frame, (groups, frames)."""
+        xp = namespace(self.W)
+        sized = self.H * self._gain * self.rows.sum(axis=1)[:, None]
+        whole, totals = sized.sum(axis=1), sized.sum(axis=0)
+        always = whole / whole.sum() if whole.sum() > 0 else xp.ones_like(whole) / len(whole)
+        heard = totals > FLOOR
+        shares = xp.where(heard, sized / xp.where(heard, totals, 1), always[:, None])
+        return xp.stack([shares[list(members)].sum(axis=0) for members in groups.values()])
+
     def _runs(self) -> Iterator[tuple[slice, Array]]:
-        """Yield runs of frames with level * Y, (frames, channels * freq)."""
+        """Yield runs of frames with unit * Y, (frames, channels * freq)."""
         C, T, F = self.mixture.shape
         size = max(1, TILE // (C * F))
         for t in range(0, T, size):
             run = slice(t, t + size)
-            yield run, (self.mixture[:, run].swapaxes(0, 1) * self._level).reshape(-1, C * F)
+            yield run, (self.mixture[:, run].swapaxes(0, 1) * self._unit).reshape(-1, C * F)
 
     def _sums(self, run: slice, rows: Array, groups: Any) -> Iterator[tuple[int, int | None, Array]]:
         """Yield source, group (None: in none) and summed amplitudes (frames, rows), each component in one of them."""
@@ -169,7 +191,7 @@ class ComplexNMFModel:
                 yield j, n, self._amplitudes(run, rows, members)
 
     def _amplitudes(self, run: slice, rows: Array, members: Sequence[int]) -> Array:
-        h = self.H.T[run]
+        h = self.H.T[run] * self._gain
         if len(members) == 1:
             return h[:, members[0], None] * rows[members[0]]
         with single_threaded_blas():

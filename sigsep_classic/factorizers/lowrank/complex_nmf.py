@@ -12,9 +12,9 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, check_example, nearest_power_of_two
 from sigsep_classic.factorizers.lowrank.complex_model import ComplexNMFModel
-from sigsep_classic.factorizers.lowrank.complex_start import Mixture, drawn_factors, drawn_phases
+from sigsep_classic.factorizers.lowrank.complex_start import Mixture, adopted, drawn_factors, drawn_phases
 from sigsep_classic.factorizers.lowrank.complex_updates import consistent_half, inconsistency, learned
 from sigsep_classic.factorizers.lowrank.consistency import Consistency, consistency_of
 from sigsep_classic.factorizers.lowrank.templates import Templates, stems_of
@@ -151,7 +151,8 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
     def with_examples(self, examples: Mapping[str, Array]) -> Self:
         """Return the same method with ``n_templates`` templates of each source, learnt from recordings of it alone.
 
-        An example is one source, whose phases are its own: what is left is Euclidean NMF of its magnitudes.
+        An example is one source, whose phases are its own: without ``sparsity`` what is left is Euclidean NMF of its
+        magnitudes, with it the same with that cost on the activations.
 
         Parameters
         ----------
@@ -162,7 +163,14 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
         -------
         ComplexNMF
             With ``templates`` of these names beside those it had.
+
+        Raises
+        ------
+        ParameterError
+            An example is silent, or has other axes.
         """
+        for name, X in examples.items():
+            check_example(name, X)
         learner = replace(
             self, n_components=self.n_templates, n_phases=1, phase_spread=0.0, consistency=0.0, templates=None
         )
@@ -212,6 +220,7 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
             starts=self._starts(),
             mixture=X.Y,
             level=X.level,
+            unit=X.level,
             named=self.sources,
             samples=X.samples,
         )
@@ -224,24 +233,29 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
         ShapeError
             W or H does not fit X and ``n_components``.
         ParameterError
-            The model is of another power than 1.
+            The start has no W or H, one of them is negative or not finite, or it is of another power than 1.
         """
         model = self.init(X)
+        if not all(hasattr(getattr(start, factor, None), "shape") for factor in "WH"):
+            raise ParameterError(
+                f"start is a {type(start).__name__}; give a model with W (freq, components) and H (components, "
+                "frames), such as NMF's"
+            )
         if start.W.shape != model.W.shape or start.H.shape != model.H.shape:
             raise ShapeError(
                 f"start has W {start.W.shape} and H {start.H.shape}; this needs {model.W.shape} and {model.H.shape}"
             )
-        if start.power != 1:
+        if getattr(start, "power", 1) != 1:
             raise ParameterError(
                 f"start is of magnitude to the power {start.power}; complex NMF needs power 1"
             )
-        model.W[:] = start.W
+        model.W[:] = adopted("W", start.W, like=model.W)
         scale = X.level / getattr(start, "level", 1.0)
-        model.H[:] = start.H * np.dtype(model.H.dtype).type(scale)
+        model.H[:] = adopted("H", start.H, like=model.H) * np.dtype(model.H.dtype).type(scale)
         for name in ("gains", "planes"):
             given = getattr(start, name, None)
             if given is not None and given.shape == getattr(model, name).shape:
-                getattr(model, name)[:] = given
+                getattr(model, name)[:] = adopted(name, given, like=model.W, signed=name == "planes")
         return model
 
     def step(self, X: Mixture, model: ComplexNMFModel) -> ComplexNMFModel:
@@ -321,4 +335,4 @@ def _at_level(X: Mixture, model: ComplexNMFModel) -> ComplexNMFModel:
     if model.level == X.level:
         return model
     H = (model.H.T * model.H.dtype.type(X.level / model.level)).T
-    return replace(model, H=H, level=X.level)
+    return replace(model, H=H, level=X.level, unit=X.level)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import NumericalError
+from sigsep_classic.errors import NumericalError, ParameterError
 from sigsep_classic.typing import Array
 
 TILE = 1 << 18
@@ -105,7 +106,17 @@ def drawn_factors(
     W /= np.where(sums > 0, sums, 1)
     H = (np.abs(rng.standard_normal((len(levels), K))) + 0.1) * levels[:, None]
     H *= len(spectrum) / K
-    return W, H, np.broadcast_to(channels[:, None], (len(channels), K))
+    return W, H, np.repeat(channels[:, None], K, axis=1)
+
+
+def adopted(name: str, given: Any, *, like: Array, signed: bool = False) -> Array:
+    """Return an array of a user's start on the device and in the dtype of ``like``; refuse impossible entries."""
+    xp = namespace(like)
+    array = xp.asarray(given if namespace(given) is xp else to_host(given), dtype=like.dtype)
+    if not bool(xp.isfinite(array).all()) or (not signed and bool((array < 0).any())):
+        wanted = "finite" if signed else "finite and not negative"
+        raise ParameterError(f"start: {name} has entries that it can't have; they must be {wanted}")
+    return array
 
 
 def drawn_phases(X: Mixture, n_sources: int, *, spread: float, rng: np.random.Generator) -> Array:

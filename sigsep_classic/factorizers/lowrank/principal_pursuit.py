@@ -136,7 +136,8 @@ class _Subspace:
         xp = namespace(M)
         basis = xp.linalg.qr(_product(M.T, _product(M, self.basis)))[0]
         P = _product(M, basis)
-        # In double precision: squares of singular values span twice the range.
+        # Squares of singular values span twice their range. The sums have the precision of M, single or double;
+        # double keeps the decomposition from adding to their error.
         squares, turn = xp.linalg.eigh(_product(P.T, P).astype(np.float64))
         values, turn = xp.sqrt(xp.maximum(squares[::-1], 0)), turn[:, ::-1]
         self.rank = int((values > threshold).sum())

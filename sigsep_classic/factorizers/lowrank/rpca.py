@@ -126,7 +126,8 @@ class RPCA:
         X : array (channels, freq, frames)
             Complex coefficients, or a non-negative spectrogram.
         callback : callable, optional
-            Called as ``callback(i, residual)`` after each iteration; returning True stops.
+            Called as ``callback(i, residual)`` after each iteration with the relative residual, for there is no
+            model before the end; returning True stops.
 
         Returns
         -------
@@ -137,6 +138,8 @@ class RPCA:
         ------
         NumericalError
             X is not finite.
+        ArrayTypeError
+            X is neither float32, float64 nor complex numbers of these.
         """
         V = spectrogram(X)
         xp = namespace(V)
