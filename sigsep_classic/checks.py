@@ -28,6 +28,8 @@ def check_range(
     if not inside or (high is not None and value > high) or (math.isinf(value) and not infinite):
         bound = f"more than {low:g}" if above else f"at least {low:g}"
         bound += f" and at most {high:g}" if high is not None else "" if infinite else " and finite"
+        if math.isinf(low):
+            bound = bound.partition(" and ")[2]
         raise ParameterError(f"{name} is {value}; it must be {bound}")
 
 

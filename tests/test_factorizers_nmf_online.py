@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sigsep_classic import NMF, OnlineNMF
+from sigsep_classic import NMF, STFT, OnlineNMF, synthesize
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.lowrank.templates import Templates
 from sigsep_classic.kernels.beta_divergence import divergence
@@ -60,10 +60,11 @@ def test_one_block_without_a_past_is_one_update_of_the_templates(beta: float) ->
     online = OnlineNMF(n_components=3, beta=beta, n_inner=4)
     state = online.partial_fit(V[None])
     from sigsep_classic.kernels.beta_nmf import multiplicative_update
+    from sigsep_classic.kernels.beta_sweep import exponent_of
 
     begun = online._begin(V)
-    W, H = begun.W.copy(), online._activations(V, begun)
-    multiplicative_update(V, W, H, factor="W", beta=beta, exponent=online._exponent())
+    W, H = begun.W.copy(), online._solve(V, begun, online._flat(V))
+    multiplicative_update(V, W, H, factor="W", beta=beta, exponent=exponent_of(beta))
     assert_allclose(state.W, W / W.sum(axis=0), rtol=1e-9)
 
 
@@ -114,3 +115,21 @@ def test_a_block_of_another_transform_is_refused() -> None:
 def test_parameters_out_of_range_are_refused(wrong: dict) -> None:
     with pytest.raises(ParameterError):
         OnlineNMF(**wrong)
+
+
+def test_a_state_of_another_method_is_refused() -> None:
+    online, V = OnlineNMF(n_components=3), data(64)[None]
+    state = online.partial_fit(V)
+    with pytest.raises(ShapeError, match="n_components=5"):
+        OnlineNMF(n_components=5).partial_fit(V, state)
+    with pytest.raises(ParameterError, match="state is a ndarray"):
+        online.partial_fit(V, state.W)
+
+
+def test_the_result_of_fit_is_near_that_of_the_batch_and_goes_on() -> None:
+    mix = synthesize("song", seconds=3.0)
+    X = STFT().analyze(mix.mixture)
+    model = OnlineNMF(n_components=8).fit(X)
+    batch = NMF(n_components=8).fit(X)
+    assert model.losses[-1][1] < 1.15 * batch.losses[-1][1]
+    assert_allclose(model.apply(X).losses[-1][1], model.losses[-1][1], rtol=0.05)

@@ -1,4 +1,4 @@
-"""NMF with penalties, weights, templates, notes and starts: losses fall, levels do not matter, truths are found."""
+"""NMF with penalties, weights and starts: losses fall, levels do not matter, truths are found."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import NMF
-from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.lowrank.penalties import Penalties, ratio
 from sigsep_classic.factorizers.lowrank.sparseness import project, sparseness
-from sigsep_classic.factorizers.lowrank.templates import Templates
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.typing import Grid
 
@@ -191,110 +190,7 @@ def test_weights_that_do_not_fit_are_refused(wrong: np.ndarray) -> None:
         NMF(weights=np.array([[-1.0]])).fit(data()[None])
 
 
-# ---- templates
-
-
-def two_sources(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return two spectrograms with different templates, and their templates side by side."""
-    rng = np.random.default_rng(seed)
-    W = rng.gamma(0.3, size=(40, 6)) + 1e-3
-    first, second = (W[:, s] @ rng.gamma(0.3, size=(3, 90)) for s in (slice(0, 3), slice(3, 6)))
-    return first, second, W
-
-
-@pytest.mark.parametrize("solver", ["mu", "joint", "extrapolated"])
-def test_fixed_templates_stay_and_name_the_stems(solver: str) -> None:
-    first, second, W = two_sources()
-    nmf = NMF(n_components=3, templates={"first": W[:, :3]}, solver=solver, n_iter=200)
-    model = nmf.fit((first + second)[None])
-    assert_allclose(model.W[:, :3], W[:, :3] / W[:, :3].sum(axis=0))
-    assert model.stems == {"first": [0, 1, 2], "rest": [3, 4, 5]}
-    assert_falls(losses_of(replace(nmf, n_iter=30), first + second))
-    assert np.abs(model.reconstruct(model.stems)[0, 0] - first).sum() < 0.2 * first.sum()
-
-
-def test_templates_of_all_sources_leave_nothing_to_learn() -> None:
-    first, second, W = two_sources()
-    nmf = NMF(n_components=0, templates={"first": W[:, :3], "second": W[:, 3:]}, n_iter=500, tol=1e-7)
-    model = nmf.fit((first + second)[None])
-    assert list(model.stems) == ["first", "second"]
-    parts = model.reconstruct(model.stems)[:, 0]
-    assert_allclose(parts[0], first, atol=0.01 * first.max())
-    assert_allclose(parts[1], second, atol=0.01 * first.max())
-
-
-def test_templates_are_learnt_from_examples_at_any_level() -> None:
-    first, second, _ = two_sources()
-    nmf = NMF(n_components=3, n_templates=3, n_iter=300)
-    taught, quiet = (nmf.with_examples({"first": first[None, :, ::2] * level}) for level in (1, 1e-3))
-    assert_allclose(quiet.templates["first"], taught.templates["first"], rtol=1e-3, atol=1e-5)
-    model = taught.fit((first + second)[None])
-    assert np.abs(model.reconstruct(model.stems)[0, 0] - first).sum() < 0.3 * first.sum()
-
-
-def test_nothing_to_find_is_refused() -> None:
-    with pytest.raises(ParameterError, match="n_components is 0"):
-        NMF(n_components=0).fit(data()[None])
-
-
-def test_templates_may_adapt() -> None:
-    first, second, W = two_sources()
-    fixed = NMF(n_components=3, templates={"first": W[:, :3] + 0.1}, n_iter=100)
-    adapted = replace(fixed, adapt_templates=True)
-    V = (first + second)[None]
-    assert adapted.fit(V).losses[-1][1] < fixed.fit(V).losses[-1][1]
-    assert adapted.fit(V).stems == fixed.fit(V).stems
-
-
-def test_a_model_is_applied_to_other_frames() -> None:
-    first, second, _ = two_sources()
-    V = first + second
-    model = NMF(n_components=6, n_iter=300).fit(V[None, :, :60])
-    other = model.apply(V[None, :, 60:])
-    assert_allclose(other.W, model.W, rtol=1e-12)
-    assert other.H.shape == (6, 30)
-    assert np.abs(other.W @ other.H - V[:, 60:]).sum() < 0.2 * V[:, 60:].sum()
-    assert_array_equal(model.apply(V[None, :, 60:]).H, other.H)
-
-
-def test_templates_are_values() -> None:
-    W = np.ones((5, 2))
-    a, b = Templates({"a": W}), Templates({"a": W.copy()})
-    assert a == b
-    assert hash(a) == hash(b)
-    assert NMF(templates={"a": W}) == NMF(templates={"a": W.copy()})
-    assert NMF(templates={"a": W}) != NMF(templates={"a": 2 * W})
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {},
-        {"rest": np.ones((3, 1))},
-        {"a": -np.ones((3, 1))},
-        {"a": np.full((3, 1), np.nan)},
-        {1: np.ones((3, 1))},
-    ],
-)
-def test_templates_that_mean_nothing_are_refused(wrong: dict) -> None:
-    with pytest.raises(ParameterError, match="templates"):
-        NMF(templates=wrong)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"a": np.ones(3)}, {"a": np.ones((3, 0))}, {"a": np.ones((3, 1)), "b": np.ones((4, 1))}]
-)
-def test_templates_of_a_wrong_shape_are_refused(wrong: dict) -> None:
-    with pytest.raises(ShapeError, match="templates"):
-        NMF(templates=wrong)
-
-
-def test_templates_of_another_transform_are_refused() -> None:
-    with pytest.raises(ShapeError, match="templates have 3 bins, X has 33"):
-        NMF(templates={"a": np.ones((3, 1))}).fit(data()[None])
-
-
-# ---- starts and notes
+# ---- starts
 
 
 def test_nndsvd_begins_near_and_in_the_scale_of_the_data() -> None:
@@ -325,58 +221,12 @@ def test_several_starts_are_no_worse_than_each_at_that_time() -> None:
     assert_allclose(best, min(each))
 
 
-GRID = Grid(frame_rate=50.0, bin_hz=10.0)
-
-
-def notes_spectrogram(lines: dict) -> dict[str, np.ndarray]:
-    """Return a spectrogram of each name with six partials a note, on GRID."""
-    found = {}
-    f = np.arange(200) * GRID.bin_hz
-    for name, line in lines.items():
-        V = np.zeros((200, 150))
-        for onset, offset, pitch in line:
-            f0 = 440 * 2 ** ((pitch - 69) / 12)
-            tone = sum(np.exp(-(((f - n * f0) / 10) ** 2)) / n for n in range(1, 7))
-            V[:, int(onset * 50) : int(offset * 50)] += tone[:, None]
-        found[name] = V
-    return found
-
-
-def test_a_score_separates_the_hands() -> None:
-    lines = {
-        "left": [(0.2, 1.0, 48), (1.2, 2.0, 50)],
-        "right": [(0.0, 0.7, 60), (0.8, 1.5, 64), (1.6, 2.6, 60)],
-    }
-    truth = notes_spectrogram(lines)
-    nmf = NMF(n_components=0, notes=lines, grid=GRID, n_iter=100)
-    model = nmf.fit(sum(truth.values())[None] + 1e-6)
-    assert model.stems == {"left": [0, 1], "right": [2, 3]}
-    for part, V in zip(model.reconstruct(model.stems)[:, 0], truth.values(), strict=True):
-        assert np.abs(part - V).sum() < 0.1 * V.sum()
-    assert (model.H[0, int(1.4 * 50) :] == 0).all()
-    assert (model.W[:10, 2] == 0).all()
-    assert_falls(losses_of(replace(nmf, n_iter=20), sum(truth.values()) + 1e-6))
-
-
 def test_any_support_of_a_start_stays() -> None:
     V, rng = data(), np.random.default_rng(0)
     W, H = rng.random((33, 4)), rng.random((4, 50)) * (rng.random((4, 50)) > 0.5)
     model = NMF(n_components=4, n_iter=20, solver="extrapolated")
     *_, last = model.iterate(V[None], start=LowRankModel(W=W, H=H))
     assert (last.H[H == 0] == 0).all()
-
-
-@pytest.mark.parametrize(
-    "wrong", [{}, {"a": []}, {"a": [(0, 1)]}, {"a": [(1, 0, 60)]}, {"a": [(0, 1, "C4")]}, [(0, 1, 60)]]
-)
-def test_notes_that_are_none_are_refused(wrong: object) -> None:
-    with pytest.raises(ParameterError, match="note"):
-        NMF(notes=wrong)
-
-
-def test_notes_need_a_grid() -> None:
-    with pytest.raises(ParameterError, match="give grid"):
-        NMF(notes={"a": [(0, 1, 60)]}).fit(data()[None])
 
 
 @pytest.mark.parametrize(
@@ -416,15 +266,6 @@ def test_hals_never_rises_and_gets_further_than_ratios() -> None:
     assert losses_of(hals, V)[-1] < losses_of(ratios, V)[-1]
 
 
-def test_hals_leaves_fixed_templates_and_lowers_the_loss() -> None:
-    first, second, W = two_sources()
-    nmf = NMF(n_components=3, beta=2.0, solver="hals", templates={"first": W[:, :3]}, n_iter=200)
-    model = nmf.fit((first + second)[None])
-    assert_allclose(model.W[:, :3], W[:, :3] / W[:, :3].sum(axis=0))
-    assert_falls(losses_of(replace(nmf, n_iter=30), first + second))
-    assert np.abs(model.reconstruct(model.stems)[0, 0] - first).sum() < 0.2 * first.sum()
-
-
 # ---- other libraries
 
 
@@ -448,15 +289,76 @@ def test_euclidean_factors_fit_as_well_as_those_of_coordinate_descent() -> None:
     assert ours.losses[-1][1] < 1.01 * 0.5 * ((V - W_sk @ H_sk) ** 2).sum()
 
 
-def test_activations_for_given_templates_are_those_of_scikit_learn() -> None:
-    """The problem is convex, so two solvers meet."""
-    from sklearn.decomposition import non_negative_factorization
+# ---- what a user may get wrong, and the ends of ranges
 
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+def test_numbers_the_kernels_are_not_made_for_are_refused(dtype: type) -> None:
+    with pytest.raises(ArrayTypeError, match="give float32"):
+        NMF(n_iter=1).fit(data()[None].astype(dtype))
+
+
+def test_what_is_no_spectrogram_is_refused_by_name() -> None:
+    with pytest.raises(ArrayTypeError, match="list"):
+        NMF(n_iter=1).fit(data()[None].tolist())
+    with pytest.raises(ShapeError, match=r"pass V\[None\]"):
+        NMF(n_iter=1).fit(data())
+    with pytest.raises(ParameterError, match=r"tuple; give LowRankModel\(W=, H=\)"):
+        NMF(n_iter=1).fit(data()[None], start=(np.ones((33, 30)), np.ones((30, 50))))
+    with pytest.raises(ParameterError, match="beta is inf; it must be finite"):
+        NMF(beta=np.inf)
+    for weights in ("abc", [[1], [1, 2]]):
+        with pytest.raises(ParameterError, match="weights is"):
+            NMF(weights=weights)
+
+
+@pytest.mark.parametrize("beta", [-5.0, -10.0])
+def test_a_beta_beyond_the_range_of_float32_is_named(beta: float) -> None:
+    V = data(np.float32)[None]
+    V[0, :, 10:20] = 0
+    V[0, :, 20] *= 1e3
+    with np.errstate(all="ignore"), pytest.raises(NumericalError, match=r"range of float32; use float64"):
+        NMF(n_components=3, beta=beta, solver="mu", n_iter=10).fit(V)
+
+
+def test_weights_are_values() -> None:
+    first, second = np.ones((33, 50)), np.full((33, 50), 2.0)
+    nmf = NMF(weights=first)
+    assert nmf == replace(nmf)
+    assert nmf == NMF(weights=first.copy())
+    assert nmf != NMF(weights=second)
+    assert nmf != NMF()
+    assert hash(nmf) == hash(NMF(weights=first.copy()))
+
+
+@pytest.mark.parametrize("level", [1e-28, 1e28])
+@pytest.mark.parametrize(("beta", "solver"), [(0.0, "me"), (1.0, "me"), (2.0, "me"), (2.0, "hals")])
+def test_no_level_of_two_channels_is_too_high_or_too_low(beta: float, solver: str, level: float) -> None:
+    V = np.stack([data(np.float32), data(np.float32, seed=1)])
+    nmf = NMF(n_components=3, beta=beta, solver=solver, n_iter=10, tol=0, initial="random")
+    scale = np.float32(2.0 ** round(np.log2(level)))
+    plain, far = nmf.fit(V), nmf.fit(V * scale)
+    assert_allclose(far.H / scale, plain.H, rtol=1e-3, atol=1e-4 * plain.H.max())
+
+
+def test_a_power_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(NumericalError, match="too quiet"):
+        NMF(power=2.0, n_iter=1).fit(data(np.float32)[None] * np.float32(1e-30))
+
+
+def test_relevance_of_a_component_that_is_zero_is_a_number() -> None:
     V = data()
-    W = np.random.default_rng(1).random((33, 5)) + 0.01
-    _, H_sk, _ = 0, non_negative_factorization(
-        V.T, H=W.T, W=None, n_components=5, init="custom", update_H=False, solver="mu",
-        beta_loss="kullback-leibler", max_iter=5000, tol=1e-9,
-    )[0].T, 0  # fmt: skip
-    model = NMF(n_components=0, templates={"known": W}, n_iter=3000, tol=1e-12).fit(V[None])
-    assert_allclose(model.W @ model.H, W @ H_sk, rtol=1e-3, atol=1e-3 * V.max())
+    notes = {"a": [(0.0, 0.1, 60)], "late": [(100.0, 101.0, 64)]}  # the second begins after the end
+    model = NMF(n_components=2, notes=notes, grid=Grid(frame_rate=50.0, bin_hz=30.0), ard=0.1, n_iter=5).fit(
+        V[None]
+    )
+    assert np.isfinite(model.W).all()
+    assert np.isfinite(model.H).all()
+
+
+def test_a_warm_start_has_the_sparseness_asked_for_from_the_beginning() -> None:
+    rng = np.random.default_rng(0)
+    start = LowRankModel(W=rng.random((33, 4)), H=rng.random((4, 50)))
+    nmf = NMF(n_components=4, solver="me", sparseness=0.7, n_iter=3)
+    for model in nmf.iterate(data()[None], start=start):
+        assert_allclose(sparseness(model.H), 0.7, atol=1e-9)

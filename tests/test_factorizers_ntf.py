@@ -7,7 +7,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import NMF, NTF, separate
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.factorizers.lowrank.ntf import NTFModel
 from sigsep_classic.metrics import si_sdr
 
 BETAS = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -122,3 +123,39 @@ def test_parameters_out_of_range_are_refused(wrong: dict) -> None:
         NTF(**wrong)
     with pytest.raises(ParameterError):
         NTF(n_components=2, n_iter=1).fit(data()).by_panning(3)
+
+
+def test_a_start_that_does_not_fit_is_refused() -> None:
+    V, ntf = data(), NTF(n_components=3, n_iter=2)
+    Q, W, H = np.ones((2, 3)), np.ones((25, 3)), np.ones((3, 40))
+    for wrong in ({"Q": Q[:1]}, {"W": W[:7]}, {"H": H[:, :9]}, {"H": H[:2]}):
+        with pytest.raises(ShapeError, match="start has Q"):
+            ntf.fit(V, start=NTFModel(**{"Q": Q, "W": W, "H": H, **wrong}))
+    for refused in (NTFModel(Q=Q, W=W, H=-H), NTFModel(Q=Q, W=W, H=H, power=2.0), (Q, W, H)):
+        with pytest.raises(ParameterError, match="start"):
+            ntf.fit(V, start=refused)
+
+
+def test_a_start_of_another_type_and_level_is_judged_on_these_data() -> None:
+    V, ntf = data(), NTF(n_components=3, n_iter=10, tol=0)
+    start = NTFModel(
+        Q=np.ones((2, 3), np.float32), W=np.ones((25, 3), np.float32), H=np.ones((3, 40)), gain=2.0**90
+    )
+    model = ntf.fit(V, start=start)
+    assert model.W.dtype == np.float64
+    assert_allclose(
+        model.losses[-1][1], ntf.fit(V, start=NTFModel(Q=start.Q, W=start.W, H=start.H)).losses[-1][1]
+    )
+
+
+def test_a_model_is_applied_to_other_frames() -> None:
+    V = data()
+    model = NTF(n_components=3, n_iter=200).fit(V[..., :30])
+    other = model.apply(V[..., 30:])
+    assert_array_equal(other.Q, model.Q)
+    assert_array_equal(other.W, model.W)
+    whole = NTF(n_components=3, n_iter=200).fit(V[..., 30:])
+    assert other.losses[-1][1] < 1.5 * whole.losses[-1][1]
+    assert_allclose(other.reconstruct({"all": [0, 1, 2]})[0].sum(), V[..., 30:].sum(), rtol=0.05)
+    with pytest.raises(ParameterError, match="does not know its method"):
+        NTFModel(Q=model.Q, W=model.W, H=model.H).apply(V)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import NumericalError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.models import Model
+from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array
 
 M = TypeVar("M", bound=Any)
@@ -33,14 +34,76 @@ class Factorizer(Protocol):
 def spectrogram(X: Array) -> Array:
     """Return |X| of complex or real coefficients, checked to be (channels, freq, frames), in their order in memory.
 
+    Whole numbers become float64.
+
     Raises
     ------
     ShapeError
         ``X`` has not three axes or one of them is empty.
+    ArrayTypeError
+        It is no array, or of numbers the kernels are not made for.
     """
+    if not hasattr(X, "dtype"):
+        raise ArrayTypeError(f"X is a {type(X).__name__}; expected an array (channels, freq, frames)")
     if X.ndim != 3 or 0 in X.shape:
-        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+        hint = "; pass V[None] for one channel" if X.ndim == 2 else ", none of them 0"
+        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames){hint}")
+    if X.dtype.kind in "iub":
+        X = X.astype(float)
+    if X.dtype.char not in "fdFD":
+        raise ArrayTypeError(f"X is {X.dtype}; give float32, float64 or complex numbers of these")
     return namespace(X).abs(X)
+
+
+def magnitudes(X: Array, power: float = 1.0) -> Array:
+    """Return the root mean square over channels of |X| to a power, (freq, frames), frame after frame in memory.
+
+    Squares are taken of numbers near one, so no level of X is too high or too low for them.
+
+    Raises
+    ------
+    ShapeError, ArrayTypeError
+        As `spectrogram`.
+    NumericalError
+        No number of its type is as small as X to that power.
+    """
+    V = spectrogram(X)
+    xp = namespace(V)
+    if len(V) > 1:
+        peak = float(V.max())
+        scale = 2.0 ** min(max(-math.frexp(peak)[1], -126), 126) if 0 < peak < math.inf else 1.0
+        V = V * V.dtype.type(scale)
+        V = xp.sqrt((V * V).mean(axis=0)) * V.dtype.type(1 / scale)
+    else:
+        V = V[0]
+    return xp.ascontiguousarray(raised(V, power).T).T
+
+
+def raised(V: Array, power: float) -> Array:
+    """Return magnitudes V to a power.
+
+    Raises
+    ------
+    NumericalError
+        They are not all 0, but those would be.
+    """
+    if power == 1:
+        return V
+    P = V**power
+    if float(P.max()) == 0 and float(V.max()) > 0:
+        raise NumericalError(
+            f"X is too quiet: to the power {power} it is 0 in {V.dtype}; scale it up or use float64"
+        )
+    return P
+
+
+def check_example(name: str, X: Array) -> None:
+    """Raise `ParameterError` unless X (channels, freq, frames), an example of the source ``name``, holds sound."""
+    if getattr(X, "ndim", 0) != 3 or 0 in X.shape:
+        shape = getattr(X, "shape", None)
+        raise ParameterError(f"example {name!r} has shape {shape}; expected (channels, freq, frames)")
+    if float(abs(X).max()) == 0:
+        raise ParameterError(f"example {name!r} is silent; there is nothing to learn from it")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +209,11 @@ class Iterative(ABC, Generic[M]):
         if not math.isfinite(loss):
             raise NumericalError(f"{type(self).__name__}: the loss is {loss} after {i} iterations")
         return loss
+
+
+def usual_stft(sample_rate: float) -> STFT:
+    """Return a window of about 93 ms with a quarter of it as hop."""
+    return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
 
 
 def nearest_power_of_two(value: float) -> int:

@@ -10,12 +10,22 @@ from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
 _TILE = 1 << 17
+NEAR = 1e-6
+"""β this near to 0 or 1 is 0 or 1: its divergence differs by less than the rounding of its own formula."""
 CUDA_TILE = 1 << 22
 _SUM_TILE = 1 << 15
 MODEL_FLOOR = 1e-12
 """Least value of W H, in units of the mean of V."""
 DATA_FLOOR = 1e-10
 """Least value of V for β <= 0, where a zero costs infinitely much; in units of the mean of V."""
+
+
+def snapped(beta: float) -> float:
+    """Return β, or 0 or 1 where it is within a millionth of them."""
+    for limit in (0.0, 1.0):
+        if abs(beta - limit) < NEAR:
+            return limit
+    return float(beta)
 
 
 def divergence(
@@ -28,7 +38,7 @@ def divergence(
     V, W, H : array
         As in `sigsep_classic.kernels.beta_nmf.multiplicative_update`.
     beta : float
-        Any real number.
+        Any real number; within a millionth of 0 or 1 it is 0 or 1.
     gain : float
         As there; the result is ``gain**beta`` times the divergence itself.
     weights : array (freq, frames), optional
@@ -39,6 +49,7 @@ def divergence(
     float
         At least 0, up to rounding.
     """
+    beta = snapped(beta)
     plain = weights is None and V.dtype == np.float32 and not is_cuda(V)
     if beta in (0, 1) and plain and enabled():
         return _divergence_float32(V, W, H, beta, gain)
@@ -69,7 +80,7 @@ def divergence(
 
 def _divergence_entries(v: Array, m: Array, beta: float) -> Array:
     """Return d(v | m) of each entry; overwrites m and, where β <= 0, v."""
-    xp = namespace(v)
+    xp, beta = namespace(v), snapped(beta)
     xp.maximum(m, _real(m, MODEL_FLOOR if beta != 2 else 0), out=m)
     if beta <= 0:
         xp.maximum(v, _real(v, DATA_FLOOR), out=v)
@@ -80,13 +91,28 @@ def _divergence_entries(v: Array, m: Array, beta: float) -> Array:
         return ratio - xp.log(ratio) - 1
     if beta == 1:
         return v * xp.log(xp.maximum(v / m, _real(m, 1e-37))) - v + m  # 0 log 0 = 0
-    b = _real(m, beta)
-    return (v**b + (b - 1) * m**b - b * v * m ** (b - 1)) / (b * (b - 1))
+    return _general(v, m, beta)
+
+
+def _general(v: Array, m: Array, beta: float) -> Array:
+    """Return d(v | m) of each entry for any β but 0 and 1, in float64.
+
+    With x = v / m and δ = β − 1 it is m^β (x (x^δ − 1) / δ − x + 1) / β, and also m^β ((x^β − 1) / β − x + 1) / δ.
+    The first loses no digits near β = 1, the second none near β = 0.
+    """
+    xp = namespace(v)
+    v, m = v.astype(np.float64), m.astype(np.float64)
+    near_one, delta = beta > 0.5, beta - 1
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what is not finite raises above
+        x, scale = v / m, m**beta
+        logs = xp.log(xp.maximum(x, 1e-300) if near_one else x)
+        inner = x * xp.expm1(delta * logs) / delta if near_one else xp.expm1(beta * logs) / beta
+        return scale * (inner - x + 1) / (beta if near_one else delta)
 
 
 def _divergence_tile(v: Array, m: Array, beta: float) -> float:
     """Sum of d(v | m); overwrites its arguments."""
-    xp = namespace(v)
+    xp, beta = namespace(v), snapped(beta)
     if beta == 2:
         v -= m
         v *= v
@@ -104,9 +130,7 @@ def _divergence_tile(v: Array, m: Array, beta: float) -> float:
         xp.log(ratio, out=ratio)
         ratio *= v
         return _total(ratio) + excess
-    powers = _total(v**beta) + (beta - 1) * _total(m**beta)
-    v *= m ** _real(m, beta - 1)
-    return (powers - beta * _total(v)) / (beta * (beta - 1))
+    return _total(_general(v, m, beta))
 
 
 def _total(values: Array) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, divergence
-from sigsep_classic.kernels.beta_sweep import joint_exponents, kind_of, sweep, tiny_of
+from sigsep_classic.kernels.beta_sweep import exponent_of, joint_exponents, kind_of, sweep, tiny_of
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -66,14 +66,14 @@ def multiplicative_update(
     Computation 23(9), 2011 (equation numbers not checked).
     """
     if beta == 2 and weights is None:
-        numerator, denominator = _euclidean(V, W, H, factor)
-        _multiply(_rows(W, H, factor), numerator, denominator, exponent, 0.0)
+        numerator, denominator = _euclidean(V, W, H, factor, gain)
+        multiply(_rows(W, H, factor), numerator, denominator, exponent, 0.0)
     elif enabled() and not is_cuda(V):
         _cpu(V, W, H, factor, beta, exponent, gain, weights)
     else:
         tiles = (_gpu if is_cuda(V) else _numpy)(V, W, H, beta, gain, weights)
         numerator, denominator = _sums(tiles, W, H, factor)
-        _multiply(_rows(W, H, factor), numerator, denominator, exponent, tiny_of(V.dtype, factor, gain))
+        multiply(_rows(W, H, factor), numerator, denominator, exponent, tiny_of(V.dtype, factor, gain))
 
 
 def statistics(
@@ -105,10 +105,7 @@ def statistics(
         array for H, (freq, components) C-contiguous for W. New arrays.
     """
     if beta == 2 and weights is None:
-        pair = _euclidean(V, W, H, factor)
-        scale = _real(V, gain if factor == "H" else gain * gain)
-        for array in pair:
-            array *= scale
+        pair = _euclidean(V, W, H, factor, gain)
     elif enabled() and not is_cuda(V):
         pair = np.empty(H.T.shape, V.dtype), np.empty(H.T.shape, V.dtype)
         if factor == "H":
@@ -147,13 +144,13 @@ def joint_update(
     factorization with the β-divergence", arXiv:2106.15214, 2021 (equation numbers not checked). The bound of
     each entry is that of the alternating updates, taken in both factors.
     """
-    exponent = 1 / (2 - beta) if beta < 1 else 1.0 if beta <= 2 else 1 / (beta - 1)
+    exponent = exponent_of(beta)
     if enabled() and not is_cuda(V):
         numerator, denominator = sweep(V, W, H, "HW", beta, exponent, gain, weights)
     else:
         tiles = (_gpu if is_cuda(V) else _numpy)(V, W, H, beta, gain, weights)
         numerator, denominator = _joint_sums(tiles, W, H, beta, exponent, gain)
-    _multiply(W, numerator, denominator, exponent, tiny_of(V.dtype, "W", gain))
+    multiply(W, numerator, denominator, exponent, tiny_of(V.dtype, "W", gain))
 
 
 def _rows(W: Array, H: Array, factor: str) -> Array:
@@ -164,14 +161,21 @@ def _real(like: Array, value: float) -> np.floating:
     return np.dtype(like.dtype).type(value)
 
 
-def _euclidean(V: Array, W: Array, H: Array, factor: str) -> tuple[Array, Array]:
-    A, B, data = (H.T, W, V.T) if factor == "H" else (W, H.T, V)
+def _euclidean(V: Array, W: Array, H: Array, factor: str, gain: float) -> tuple[Array, Array]:
+    """Return the sums of g V ≈ W (g H); g V is never formed."""
+    scaled, g = H.T * _real(V, gain), _real(V, gain)
+    A, B, data = (scaled, W, V.T) if factor == "H" else (W, scaled, V)
     with single_threaded_blas():  # the same bits whatever the number of threads
-        return data @ B, A @ (B.T @ B)
+        numerator = data @ B
+        numerator *= g
+        return numerator, A @ (B.T @ B)
 
 
-def _multiply(A: Array, numerator: Array, denominator: Array, exponent: float, tiny: float) -> None:
-    """A ← A (numerator / denominator)^exponent in place; entries without denominator stay."""
+def multiply(A: Array, numerator: Array, denominator: Array, exponent: float, tiny: float = 0.0) -> None:
+    """A ← A (numerator / denominator)^exponent in place; entries without denominator stay, those below tiny become 0.
+
+    Overwrites ``numerator``.
+    """
     xp = namespace(A)
     has = denominator > 0
     numerator /= xp.where(has, denominator, 1)
@@ -194,7 +198,7 @@ def _cpu(
 ) -> None:
     numerator, denominator = sweep(V, W, H, factor, beta, exponent, gain, weights)
     if factor == "W":
-        _multiply(W, numerator, denominator, exponent, tiny_of(V.dtype, "W", gain))
+        multiply(W, numerator, denominator, exponent, tiny_of(V.dtype, "W", gain))
 
 
 def _numpy(
@@ -259,7 +263,7 @@ def _joint_sums(
     a, b = (_real(W, power) for power in joint_exponents(beta))
     numerator, denominator = xp.zeros_like(W), xp.zeros_like(W)
     for tile, old, N, P in tiles:
-        _multiply(Ht[tile], N @ W, P @ W, exponent, tiny_of(W.dtype, "H", gain))
+        multiply(Ht[tile], N @ W, P @ W, exponent, tiny_of(W.dtype, "H", gain))
         new = Ht[tile] * _real(W, gain)
         kept = new > 0
         change = xp.where(kept, new, 1) / xp.where(kept, old, 1)

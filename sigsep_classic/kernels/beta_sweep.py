@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigsep_classic.kernels.beta_divergence import DATA_FLOOR, MODEL_FLOOR
+from sigsep_classic.kernels.beta_divergence import DATA_FLOOR, MODEL_FLOOR, snapped
 from sigsep_classic.kernels.jit import jit
 from sigsep_classic.kernels.ratios import ratio_row
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
@@ -18,7 +18,28 @@ TINY = {"float32": 1e-16, "float64": 1e-30}
 
 def kind_of(beta: float) -> int:
     """Return which branch of the ratios computes this β."""
-    return {1.0: 1, 0.0: 0, 0.5: 3, 1.5: 4, 2.0: 5}.get(float(beta), 2)
+    return {1.0: 1, 0.0: 0, 0.5: 3, 1.5: 4, 2.0: 5}.get(snapped(beta), 2)
+
+
+def exponent_of(beta: float, *, fast: bool = False) -> float:
+    """Return γ of the update [N / P]^γ.
+
+    Parameters
+    ----------
+    beta : float
+        β.
+    fast : bool
+        Take 1 also for 0 <= β < 1, where it lowers the divergence too (but belongs to no majoriser).
+
+    References
+    ----------
+    C. Févotte and J. Idier, "Algorithms for nonnegative matrix factorization with the β-divergence", Neural
+    Computation 23(9), 2011 (equation numbers not checked).
+    """
+    beta = snapped(beta)
+    if beta > 2:
+        return 1 / (beta - 1)
+    return 1 / (2 - beta) if beta < (0 if fast else 1) else 1.0
 
 
 def tiny_of(dtype: np.dtype, factor: str, gain: float) -> float:
@@ -51,7 +72,7 @@ def sweep(
     kind, n_k = kind_of(beta), W.shape[1]
     tiny = max(tiny_of(V.dtype, "H", gain), float(np.finfo(real).tiny))
     parts = (beta, exponent, gain, MODEL_FLOOR, DATA_FLOOR, tiny, *joint_exponents(beta))
-    numbers = tuple(real(x) for x in parts)
+    numbers = tuple([real(x) for x in parts])  # from a list: a generator would fill the cache of free tuples
     Mt = np.empty((0, 0), real) if weights is None else np.require(weights.T, real, ("C", "W"))
     above_H, below_H = (np.empty((0, 0), real),) * 2 if sums is None else sums
     lone = kind == 1 and weights is None

@@ -15,7 +15,7 @@ import numpy as np
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, _divergence_tile
-from sigsep_classic.kernels.beta_nmf import _multiply
+from sigsep_classic.kernels.beta_nmf import multiply
 from sigsep_classic.kernels.beta_sweep import kind_of, tiny_of
 from sigsep_classic.kernels.convolutive_tiles import INNER, OUTER, even_size, multiply_entries, tile_sums
 from sigsep_classic.kernels.jit import enabled
@@ -71,7 +71,7 @@ def multiplicative_update(
         denominator += penalty
     tiny = tiny_of(V.dtype, factor, gain)
     if is_cuda(V) or not enabled():
-        _multiply(A, numerator, denominator, exponent, tiny)
+        multiply(A, numerator, denominator, exponent, tiny)
     else:
         assert A.flags.c_contiguous
         flat = (np.ascontiguousarray(array).reshape(-1) for array in (A, numerator, denominator))

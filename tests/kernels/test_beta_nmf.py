@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sigsep_classic.kernels import beta_nmf
+from sigsep_classic.kernels import beta_nmf, beta_sweep
 from sigsep_classic.kernels.beta_divergence import divergence
 from sigsep_classic.kernels.beta_nmf import joint_update, multiplicative_update, statistics
 from tests.emulation.emulator import emulated
@@ -245,3 +245,28 @@ def test_joint_update_of_silence_is_finite(line, real, silent, beta):
         joint_update(V, W, H, beta=beta, weights=weights)
     assert np.isfinite(W).all()
     assert np.isfinite(H).all()
+
+
+@pytest.mark.parametrize("beta", [1.0001, 0.9999, 1e-4, -1e-4, 8.0, 1e-3, 0.5, -2.0])
+def test_float32_has_the_divergence_of_float64_for_every_beta(beta: float) -> None:
+    rng = np.random.default_rng(0)
+    V, W, H = (rng.gamma(2.0, size=s).astype(np.float32) + 0.1 for s in ((30, 40), (30, 4), (4, 40)))
+    expected = reference.divergence(V, W, H, beta=beta)
+    weights = np.ones_like(V)
+    for given in (None, weights):
+        found = divergence(V, W, np.ascontiguousarray(H.T).T, beta=beta, weights=given)
+        assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("beta", "limit"), [(1e-9, 0.0), (-1e-12, 0.0), (1 + 1e-9, 1.0), (1 - 1e-14, 1.0)])
+def test_beta_next_to_a_limit_is_the_limit(beta: float, limit: float) -> None:
+    rng = np.random.default_rng(0)
+    V, W, H = (rng.gamma(2.0, size=s) + 0.1 for s in ((30, 40), (30, 4), (4, 40)))
+    assert divergence(V, W, H, beta=beta) == divergence(V, W, H, beta=limit)
+    assert beta_sweep.exponent_of(beta) == beta_sweep.exponent_of(limit)
+
+
+def test_zeros_cost_what_the_formula_says() -> None:
+    V, M = np.zeros((1, 1)), np.full((1, 1), 2.0)
+    for beta in (0.2, 0.7, 1.3, 3.0):
+        assert_allclose(divergence(V, M, np.ones((1, 1)), beta=beta), 2.0**beta / beta, rtol=1e-12)

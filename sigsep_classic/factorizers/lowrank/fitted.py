@@ -72,16 +72,20 @@ class FittedNMF(LowRankModel):
         FittedNMF
             With the same W and stems.
         """
-        fixed = replace(
-            self.method,
-            templates=Templates({"all": to_host(self.W)}),
-            n_components=0,
-            adapt_templates=False,
-            notes=None,
-            weights=None,
-            ard=0.0,
-            initial="random",
-            n_starts=1,
-        )
-        found: FittedNMF = fixed.fit(X)
+        found: FittedNMF = with_templates(self.method, self.W).fit(X)
         return replace(found, stems=self.stems, method=self.method)
+
+
+def with_templates(method: Any, W: Array) -> Any:
+    """Return the NMF ``method`` with no templates but W, which stay."""
+    return replace(
+        method,
+        templates=Templates({"all": to_host(W)}),
+        n_components=0,
+        adapt_templates=False,
+        notes=None,
+        weights=None,
+        ard=0.0,
+        initial="random",
+        n_starts=1,
+    )

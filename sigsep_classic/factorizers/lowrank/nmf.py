@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Self
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two, spectrogram
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import Iterative, check_example, magnitudes, usual_stft
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
 from sigsep_classic.factorizers.lowrank.objective import Objective
-from sigsep_classic.factorizers.lowrank.options import check_options
+from sigsep_classic.factorizers.lowrank.options import check_options, rule_of, same_array
 from sigsep_classic.factorizers.lowrank.penalties import Penalties, relevant
-from sigsep_classic.factorizers.lowrank.score import check_notes, note_supports, pitch_counts
+from sigsep_classic.factorizers.lowrank.score import Score, note_mask, note_supports, pitch_counts
 from sigsep_classic.factorizers.lowrank.solvers import Run, checked_step, pooled_start
 from sigsep_classic.factorizers.lowrank.sparseness import project
 from sigsep_classic.factorizers.lowrank.starts import (
+    adopted,
     broadcast_weights,
+    gain_for,
     level_of,
     random_start,
     scaled_to,
@@ -27,6 +28,8 @@ from sigsep_classic.factorizers.lowrank.starts import (
 from sigsep_classic.factorizers.lowrank.templates import Templates, stems_of
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.beta_divergence import snapped
+from sigsep_classic.kernels.beta_sweep import exponent_of
 from sigsep_classic.typing import Array, Grid
 
 START_ITER = 10
@@ -99,7 +102,8 @@ class NMF(Iterative[NMFModel]):
     adapt_templates : bool
         Let ``templates`` change too: they are but a start.
     notes : mapping of str to sequence of (onset s, offset s, MIDI pitch), or None
-        The score of named sources: a component for each pitch, 0 off its partials and away from its notes.
+        The score of named sources: a component for each pitch, 0 off its partials and away from its notes. With
+        ``n_components=0`` entries that no note can explain have the weight 0.
     grid : Grid or None
         Frames per second and bin distance of X, for ``notes``; `separate` fills it in.
 
@@ -149,7 +153,8 @@ class NMF(Iterative[NMFModel]):
     Notes
     -----
     Extra memory of an iteration is two tiles of 2^18 numbers, up to 16 sums of the size of W and, with momentum,
-    three more W and H. Results do not depend on the level of the input. Zeros of a start stay 0 (except by
+    three more W and H. Results do not depend on the level of the input, as long as V is in the
+    range of normal numbers of its type. β within 1e-6 of 0 or 1 is 0 or 1. Zeros of a start stay 0 (except by
     coordinate descent), so `fit` with ``start`` takes any support.
 
     Examples
@@ -188,12 +193,19 @@ class NMF(Iterative[NMFModel]):
         check_options(self)
         if self.templates is not None and not isinstance(self.templates, Templates):
             object.__setattr__(self, "templates", Templates(self.templates))
-        if self.notes is not None:
-            object.__setattr__(self, "notes", check_notes(self.notes))
+        if self.notes is not None and not isinstance(self.notes, Score):
+            object.__setattr__(self, "notes", Score(self.notes))
+
+    def __eq__(self, other: object) -> bool:
+        """Compare all but ``grid``, weights by their numbers."""
+        if not isinstance(other, NMF):
+            return NotImplemented
+        same = all(getattr(self, f.name) == getattr(other, f.name) for f in fields(self) if f.compare)
+        return same and same_array(self.weights, other.weights)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     def with_examples(self, examples: Mapping[str, Array]) -> Self:
         """Return the same method with ``n_templates`` templates of each source, learnt from recordings of it alone.
@@ -207,21 +219,25 @@ class NMF(Iterative[NMFModel]):
         -------
         NMF
             With ``templates`` of these names beside those it had.
+
+        Raises
+        ------
+        ParameterError
+            An example is silent.
         """
         learner = replace(
             self, n_components=self.n_templates, templates=None, notes=None, weights=None, ard=0.0
         )
-        learnt = {name: learner.fit(X).W for name, X in examples.items()}
+        learnt = {}
+        for name, X in examples.items():
+            check_example(name, X)
+            learnt[name] = learner.fit(X).W
         return replace(self, templates=Templates({**(self.templates or {}), **learnt}))
 
     @property
     def exponent(self) -> float:
         """γ of the update [A/B]^γ: Févotte & Idier 2011; 1 between 0 and 1 unless ``"mu"``."""
-        if self.beta > 2:
-            return 1 / (self.beta - 1)
-        if self.beta < 0 or (self.beta < 1 and self.solver == "mu"):
-            return 1 / (2 - self.beta)
-        return 1.0
+        return exponent_of(self.beta, fast=self.solver != "mu")
 
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames)."""
@@ -229,17 +245,9 @@ class NMF(Iterative[NMFModel]):
             raise ParameterError(
                 "n_components is 0; it must be at least 1 where there are no templates or notes"
             )
-        V = spectrogram(X)
-        xp = namespace(V)
-        V = V[0] if V.shape[0] == 1 else xp.sqrt((V * V).mean(axis=0))
-        if self.power != 1:
-            V = V**self.power
-        if V.dtype.kind != "f":
-            V = V.astype(float)
+        V = magnitudes(X, self.power)
         weights = self._weights(V)
-        if weights is not None:
-            V = xp.where(weights.T > 0, V.T, 0).T
-        return V
+        return V if weights is None else namespace(V).where(weights.T > 0, V.T, 0).T
 
     def init(self, X: Array) -> NMFModel:
         """Return the start ``initial`` names, or the best of ``n_starts`` after ten iterations each."""
@@ -263,23 +271,13 @@ class NMF(Iterative[NMFModel]):
         ParameterError
             They have another power than ours, or entries that are negative or not finite.
         """
-        xp, K = namespace(X), self._n_named + self.n_components
-        if start.W.shape != (X.shape[0], K) or start.H.shape != (K, X.shape[1]):
-            raise ShapeError(
-                f"start has W {start.W.shape} and H {start.H.shape}; with {K} components V {X.shape} needs "
-                f"{(X.shape[0], K)} and {(K, X.shape[1])}"
-            )
-        if start.power != self.power:
-            raise ParameterError(
-                f"start is of magnitude to the power {start.power}; this NMF has power={self.power}"
-            )
-        W, Ht = (xp.array(A, dtype=X.dtype, order="C", copy=True) for A in (start.W, start.H.T))
-        if not (float(W.min()) >= 0 and float(Ht.min()) >= 0 and math.isfinite(float(W.max() + Ht.max()))):
-            raise ParameterError(
-                "start has negative or infinite entries; templates and activations are not negative"
-            )
-        weights = self._weights(X)
+        K = self._n_named + self.n_components
+        shapes = {"W": (X.shape[0], K), "H": (K, X.shape[1])}
+        found = adopted(start, X, power=self.power, shapes=shapes, kind="LowRankModel(W=, H=)")
+        W, Ht, weights = found["W"], found["H"].T, self._weights(X)
         zeros = not (float(W.min()) > 0 and float(Ht.min()) > 0)
+        if self.sparseness is not None:
+            Ht = namespace(X).ascontiguousarray(project(Ht.T, self.sparseness).T)
         return replace(self._model(W, Ht, level_of(X, weights), weights), zeros=zeros)
 
     def step(self, X: Array, model: NMFModel) -> NMFModel:
@@ -300,9 +298,7 @@ class NMF(Iterative[NMFModel]):
 
     def loss(self, X: Array, model: NMFModel) -> float:
         """Return the objective, in units of V^β, or its last value if the step has just computed it."""
-        value = model.value
-        if value is None:
-            value = self._objective(model).value(X, model.W, model.H)
+        value = self._objective(model).value(X, model.W, model.H) if model.value is None else model.value
         return value * model.gain**-self.beta
 
     def finish(self, model: NMFModel) -> FittedNMF:  # type: ignore[override]
@@ -339,25 +335,24 @@ class NMF(Iterative[NMFModel]):
             W, H = pooled_start(X, W, model.H, update=objective.update, value=objective.value)
             model = replace(model, W=W, H=H)
         if self.ard > 0 and mean > 0:  # both factors of a component have the same size in the end
-            balance = xp.sqrt(model.gain * Ht.sum(axis=0) / W.sum(axis=0))
+            wide, loud = W.sum(axis=0), model.gain * Ht.sum(axis=0)
+            heard = (wide > 0) & (loud > 0)
+            balance = xp.where(heard, xp.sqrt(loud / xp.where(heard, wide, 1)), 1)
             model = replace(model, W=W * balance, H=(Ht / balance).T)
         return model
 
     def _model(self, W: Array, Ht: Array, mean: float, weights: Array | None) -> NMFModel:
-        gain = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
+        gain = gain_for(mean)
         level = mean * gain if mean > 0 else 1.0
         return NMFModel(W=W, H=Ht.T, power=self.power, gain=gain, level=level, weights=weights)
 
     def _objective(self, model: NMFModel) -> Objective:
+        beta = snapped(self.beta)
         penalties = Penalties(
-            sparsity=self.sparsity,
-            smoothness=self.smoothness,
-            ard=self.ard,
-            beta=self.beta,
-            level=model.level,
+            sparsity=self.sparsity, smoothness=self.smoothness, ard=self.ard, beta=beta, level=model.level
         )
         return Objective(
-            beta=self.beta,
+            beta=beta,
             exponent=self.exponent,
             update_order=self.update_order,
             gain=model.gain,
@@ -365,25 +360,19 @@ class NMF(Iterative[NMFModel]):
             penalties=penalties,
             n_fixed=0 if self.templates is None or self.adapt_templates else self._n_named,
             sparseness=self.sparseness,
-            rule=self._rule(
-                alone=not (penalties or model.weights is not None or self.notes is not None or model.zeros)
+            rule=rule_of(
+                self,
+                alone=not (penalties or model.weights is not None or self.notes is not None or model.zeros),
             ),
         )
 
-    def _rule(self, *, alone: bool) -> str:
-        """Return the update of `Objective` that a solver is made of; ``alone``: the divergence and nothing else."""
-        if self.solver in ("joint", "hals"):
-            return self.solver
-        if self.solver == "extrapolated" and self.beta == 2 and alone:
-            return "hals"
-        any_penalty = self.sparsity > 0 or self.smoothness > 0 or self.ard > 0
-        return "joint" if self.solver == "extrapolated" and self.beta >= 1 and not any_penalty else "ratios"
-
     def _weights(self, V: Array) -> Array | None:
-        """Return the weights of the entries of V, frame after frame in memory."""
-        if self.weights is None:
-            return None
-        return broadcast_weights(self.weights, V)
+        """Return the weights of the entries of V, frame after frame in memory; 0 where no component can sound."""
+        weights = None if self.weights is None else broadcast_weights(self.weights, V)
+        if self.notes is None or self.n_components:
+            return weights
+        heard = broadcast_weights(note_mask(self.notes, self._grid(), *V.shape), V)
+        return heard if weights is None else (heard.T * weights.T).T
 
     def _grid(self) -> Grid:
         if self.grid is None or self.grid.bin_hz <= 0:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.errors import NumericalError, ShapeError
-from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
-from sigsep_classic.factorizers.lowrank.starts import level_of
+from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.factorizers.base import Callback, magnitudes, usual_stft
+from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, with_templates
+from sigsep_classic.factorizers.lowrank.nmf import NMF
+from sigsep_classic.factorizers.lowrank.starts import beyond_range, gain_for, level_of
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import divergence
 from sigsep_classic.kernels.beta_nmf import multiplicative_update, statistics
+from sigsep_classic.kernels.beta_sweep import exponent_of, tiny_of
 from sigsep_classic.typing import Array
 
 
@@ -45,7 +48,7 @@ class OnlineState:
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineNMF:
-    """NMF over blocks of frames: each block's activations are solved for, then forgotten but for two sums.
+    """NMF over blocks of frames: each block's activations are solved for, then kept only in two sums.
 
     The surrogate of D_β(V | W H) that multiplicative updates minimise is, as a function of W, known from two sums
     over the frames, A and B of the size of W. Every block adds to them, older blocks fade, and W = (A / B)^γ.
@@ -63,9 +66,12 @@ class OnlineNMF:
     n_inner : int
         Updates of a block's activations for each update of W.
     forgetting : float
-        What is left of the sums when the next block comes, 0 … 1; 1 never forgets.
+        What is left of the sums when the next block comes, 0 … 1; 1 never forgets. Near 1 several passes of
+        `fit` help little: sums of the first, bad templates weigh as much as those of the last.
     n_iter : int
         Passes over the data of `fit`.
+    tol : float
+        `fit` ends with updates of all activations until ten of them lower the divergence by less than this share.
     seed : int
         Seed of the random start and of the order of blocks.
 
@@ -85,7 +91,9 @@ class OnlineNMF:
     Notes
     -----
     `partial_fit` keeps memory constant: a block, W and the two sums. `fit` takes blocks in a random order, and at
-    the end solves for all activations.
+    the end solves for all activations; it holds them all, and the whole input. On eight seconds of a synthetic
+    song (K = 16, defaults) its divergence is 8 % above that of `NMF` for β = 1, 13 % for β = 2 and 22 % for β = 0;
+    on three seconds 10 %, 41 % and 30 %: with few blocks a smaller ``forgetting`` comes nearer.
 
     Examples
     --------
@@ -102,9 +110,10 @@ class OnlineNMF:
     beta: float = 1.0
     power: float = 1.0
     block_frames: int = 32
-    n_inner: int = 5
+    n_inner: int = 10
     forgetting: float = 0.9
-    n_iter: int = 10
+    n_iter: int = 40
+    tol: float = 1e-4
     seed: int = 0
 
     name: ClassVar[str] = "nmf_online"
@@ -114,13 +123,14 @@ class OnlineNMF:
             check_count(name, getattr(self, name))
         check_count("n_iter", self.n_iter, 0)
         check_count("seed", self.seed, 0)
+        check_range("tol", self.tol, 0)
         check_range("beta", self.beta, -math.inf)
         check_range("power", self.power, 0, above=True)
         check_range("forgetting", self.forgetting, 0, 1)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     def partial_fit(self, X: Array, state: OnlineState | None = None) -> OnlineState:
         """Return the state after one more block of frames.
@@ -135,38 +145,53 @@ class OnlineNMF:
         Raises
         ------
         ShapeError
-            The block has another number of bins than those before.
+            The block has another number of bins than those before, or they had another number of components.
+        ParameterError
+            ``state`` is none.
         """
-        V = self._spectrogram(X)
+        V = magnitudes(X, self.power)
         if state is None:
             state = self._begin(V)
-        if len(V) != len(state.W):
-            raise ShapeError(f"this block has {len(V)} bins; those before had {len(state.W)}")
-        return self._learn(V, state, self.forgetting)
+        self._check(state, V)
+        return self._learn(V.astype(state.W.dtype, copy=False), state)[0]
 
-    def fit(self, X: Array, *, callback: Callback | None = None) -> LowRankModel:
-        """Return templates and activations of X (channels, freq, frames), blocks taken in a random order."""
-        V = self._spectrogram(X)
+    def fit(self, X: Array, *, callback: Callback | None = None) -> FittedNMF:
+        """Return templates and activations of X (channels, freq, frames), blocks taken in a random order.
+
+        A block's activations begin where the pass before left them. At the end all are solved for, as
+        `FittedNMF.apply` does; the last of ``losses`` is that of the result.
+        """
+        V = magnitudes(X, self.power)
         state, rng = self._begin(V), np.random.default_rng(self.seed)
         blocks = [slice(t, t + self.block_frames) for t in range(0, V.shape[1], self.block_frames)]
         losses: list[tuple[int, float]] = []
-        H = self._activations(V, state)
+        H = self._flat(V)
         for i in range(1, self.n_iter + 1):
             for b in rng.permutation(len(blocks)):
-                state = self._learn(V[:, blocks[b]], state, self.forgetting)
-            H = self._activations(V, state)
+                state, sums = self._learn(V[:, blocks[b]], state, H[:, blocks[b]])
+                H *= sums[:, None]
             losses.append((i, self._loss(V, state, H)))
             model = LowRankModel(W=state.W, H=H, power=self.power, losses=tuple(losses))
             if callback is not None and callback(i, model):
                 break
-        found = LowRankModel(W=state.W, H=H, power=self.power, losses=tuple(losses))
-        return found.normalized().sorted()
+        method = NMF(
+            n_components=self.n_components, beta=self.beta, power=self.power, tol=self.tol, seed=self.seed
+        )
+        start = LowRankModel(W=state.W, H=H, power=self.power)
+        solved = with_templates(method, state.W).fit(X, start=start)
+        losses[-1:] = [(len(losses), self._loss(V, replace(state, W=solved.W), solved.H))]
+        found = FittedNMF(W=solved.W, H=solved.H, power=self.power, losses=tuple(losses), method=method)
+        return found.sorted()
 
-    def _spectrogram(self, X: Array) -> Array:
-        V = spectrogram(X)
-        V = V[0] if len(V) == 1 else namespace(V).sqrt((V * V).mean(axis=0))
-        V = V**self.power if self.power != 1 else V
-        return V if V.dtype.kind == "f" else V.astype(float)
+    def _check(self, state: Any, V: Array) -> None:
+        """Raise unless ``state`` comes from `partial_fit` of blocks like V, of a method like this one."""
+        if not isinstance(state, OnlineState):
+            raise ParameterError(f"state is a {type(state).__name__}; give what partial_fit has returned")
+        if len(V) != len(state.W):
+            raise ShapeError(f"this block has {len(V)} bins; those before had {len(state.W)}")
+        shapes = {A.shape for A in (state.W, state.above, state.below)}
+        if shapes != {(len(V), self.n_components)}:
+            raise ShapeError(f"state has W {state.W.shape}; n_components={self.n_components}")
 
     def _begin(self, V: Array) -> OnlineState:
         xp, rng = namespace(V), np.random.default_rng(self.seed)
@@ -174,55 +199,51 @@ class OnlineNMF:
         W = xp.asarray(W / W.sum(axis=0), dtype=V.dtype)
         return OnlineState(W=W, above=xp.zeros_like(W), below=xp.zeros_like(W), gain=_gain(V))
 
-    def _activations(self, V: Array, state: OnlineState) -> Array:
-        """Return H (components, frames) for the templates as they are."""
+    def _flat(self, V: Array) -> Array:
+        """Return activations (components, frames) all alike, with the sum of each frame of V."""
         xp, K = namespace(V), self.n_components
         level = V.mean(axis=0, keepdims=True) * (len(V) / K)
-        H = xp.ascontiguousarray(xp.broadcast_to(level.T, (V.shape[1], K))).T
+        return xp.ascontiguousarray(xp.broadcast_to(level.T, (V.shape[1], K))).T
+
+    def _solve(self, V: Array, state: OnlineState, H: Array) -> Array:
+        """Return H, updated in place ``n_inner`` times for the templates as they are."""
+        data = {"beta": self.beta, "exponent": exponent_of(self.beta, fast=True), "gain": state.gain or 1.0}
         for _ in range(self.n_inner):
-            multiplicative_update(
-                V,
-                state.W,
-                H,
-                factor="H",
-                beta=self.beta,
-                exponent=self._exponent(fast=True),
-                gain=state.gain or 1.0,
-            )
+            multiplicative_update(V, state.W, H, factor="H", **data)
         return H
 
-    def _learn(self, V: Array, state: OnlineState, kept: float) -> OnlineState:
-        """Add N w^p and P w^−q of a block to the sums, and set W to their ratio to the power γ."""
+    def _learn(self, V: Array, state: OnlineState, H: Array | None = None) -> tuple[OnlineState, Array]:
+        """Add N w^p and P w^−q of a block to the sums, and set W to their ratio to the power γ.
+
+        ``H`` is updated in place; returned are the new state and what W was divided by to sum to one.
+        """
         xp = namespace(V)
-        gain = state.gain or _gain(V)
+        gain, ones = state.gain or _gain(V), xp.ones_like(state.W[0])
         if gain == 0:
-            return replace(state, n_blocks=state.n_blocks + 1)
+            return replace(state, n_blocks=state.n_blocks + 1), ones
         state = replace(state, gain=gain)
-        W, H = state.W, self._activations(V, state)
+        W, H = state.W, self._solve(V, state, self._flat(V) if H is None else H)
         above, below = statistics(V, W, H, factor="W", beta=self.beta, gain=gain)
         p, q = max(2 - self.beta, 0.0), max(self.beta - 1, 0.0)
         safe = xp.where(W > 0, W, 1)
-        above = kept * state.above + above * safe**p
-        below = kept * state.below + below / safe**q
+        above = self.forgetting * state.above + above * safe**p
+        below = self.forgetting * state.below + below / safe**q
         if not math.isfinite(float((above + below).sum())):
-            raise NumericalError("OnlineNMF: the sums are not finite; give finite, non-negative data")
+            raise NumericalError(f"OnlineNMF: the sums are not finite; {beyond_range(V, self.beta)}")
         has = below > 0
-        W = xp.where((W > 0) & has, (above / xp.where(has, below, 1)) ** W.dtype.type(self._exponent()), W)
+        ratio = (above / xp.where(has, below, 1)) ** W.dtype.type(exponent_of(self.beta))
+        W = xp.where((W > 0) & has, ratio, W)
+        W[tiny_of(W.dtype, "W", gain) > W] = 0
         total = W.sum(axis=0)
         total = xp.where(total > 0, total, 1)
-        return replace(
+        state = replace(
             state,
             W=W / total,
             above=above * total ** (1 - p),  # activations grow as templates are scaled down
             below=below * total ** (1 + q),
             n_blocks=state.n_blocks + 1,
         )
-
-    def _exponent(self, *, fast: bool = False) -> float:
-        """γ of majorisation-minimisation; the activations may take 1 for 0 <= β < 1, the sums may not."""
-        if self.beta > 2:
-            return 1 / (self.beta - 1)
-        return 1 / (2 - self.beta) if self.beta < (0 if fast else 1) else 1.0
+        return state, total
 
     def _loss(self, V: Array, state: OnlineState, H: Array) -> float:
         gain = state.gain or 1.0
@@ -232,4 +253,4 @@ class OnlineNMF:
 def _gain(V: Array) -> float:
     """Return the power of two nearest to 1 / mean(V); 0 for silence, which says nothing."""
     mean = level_of(V)
-    return 2.0 ** -round(math.log2(mean)) if mean > 0 else 0.0
+    return gain_for(mean) if mean > 0 else 0.0

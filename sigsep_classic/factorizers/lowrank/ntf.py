@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
-from sigsep_classic.errors import NumericalError
-from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two, spectrogram
-from sigsep_classic.factorizers.lowrank.starts import level_of, random_start
+from sigsep_classic.errors import NumericalError, ParameterError
+from sigsep_classic.factorizers.base import Iterative, raised, spectrogram, usual_stft
+from sigsep_classic.factorizers.lowrank.fitted import with_templates
+from sigsep_classic.factorizers.lowrank.nmf import NMF
+from sigsep_classic.factorizers.lowrank.starts import adopted, beyond_range, gain_for, level_of, random_start
 from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import divergence
-from sigsep_classic.kernels.beta_nmf import multiplicative_update, statistics
+from sigsep_classic.kernels.beta_nmf import multiplicative_update, multiply, statistics
+from sigsep_classic.kernels.beta_sweep import exponent_of
 from sigsep_classic.typing import Array
 
 
@@ -36,6 +39,8 @@ class NTFModel:
         Power of two nearest to 1 / mean(V).
     losses : tuple of (int, float)
         Iteration number and divergence.
+    method : NTF or None
+        What fitted it; None for a start.
     """
 
     Q: Array
@@ -44,6 +49,7 @@ class NTFModel:
     power: float = 1.0
     gain: float = 1.0
     losses: tuple[tuple[int, float], ...] = ()
+    method: Any = None
 
     @property
     def n_components(self) -> int:
@@ -81,6 +87,29 @@ class NTFModel:
                 for members in wanted.values()
             ]
         )
+
+    def apply(self, X: Array) -> NTFModel:
+        """Return a model of other frames with the same gains and templates: only the activations are learnt.
+
+        Parameters
+        ----------
+        X : array (channels, freq, frames)
+            Of the same front-end, as many channels.
+
+        Raises
+        ------
+        ParameterError
+            This model is a start, not what `NTF.fit` has returned.
+        """
+        if self.method is None:
+            raise ParameterError("this model does not know its method; apply what NTF.fit has returned")
+        fitted = self.method
+        nmf = NMF(beta=fitted.beta, power=self.power, n_iter=fitted.n_iter, tol=fitted.tol, seed=fitted.seed)
+        V = spectrogram(X)
+        found = with_templates(nmf, stacked(self.Q, self.W)).fit(V.reshape(1, -1, V.shape[2]))
+        sums = stacked(self.Q, self.W).sum(axis=0)  # 1, or 0 of a component that is not there
+        H = found.H / namespace(V).where(sums > 0, sums, 1)[:, None]
+        return replace(self, H=H, losses=found.losses)
 
     def by_panning(self, n_groups: int = 2, *, seed: int = 0) -> dict[str, list[int]]:
         """Return components clustered by their gains in the channels: ``groups=lambda model: model.by_panning(3)``.
@@ -192,25 +221,17 @@ class NTF(Iterative[NTFModel]):
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     @property
     def exponent(self) -> float:
         """γ of the update [A/B]^γ, as in NMF."""
-        if self.beta > 2:
-            return 1 / (self.beta - 1)
-        if self.beta < 0 or (self.beta < 1 and self.solver == "mu"):
-            return 1 / (2 - self.beta)
-        return 1.0
+        return exponent_of(self.beta, fast=self.solver == "me")
 
     def prepare(self, X: Array) -> Array:
         """Return V (channels, freq, frames), each frame of all channels in one piece of memory."""
         xp = namespace(X)
-        V = spectrogram(X)
-        if self.power != 1:
-            V = V**self.power
-        if V.dtype.kind != "f":
-            V = V.astype(float)
+        V = raised(spectrogram(X), self.power)
         return xp.ascontiguousarray(V.transpose(2, 0, 1)).transpose(1, 2, 0)
 
     def init(self, X: Array) -> NTFModel:
@@ -220,8 +241,22 @@ class NTF(Iterative[NTFModel]):
         mean = level_of(V)
         W, Ht = random_start(X[0], self.n_components, seed=self.seed, mean=mean)
         Q = xp.full((len(X), self.n_components), 1 / len(X), X.dtype)
-        gain = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
-        return NTFModel(Q=Q, W=W, H=(Ht * len(X)).T, power=self.power, gain=gain)
+        return NTFModel(Q=Q, W=W, H=(Ht * len(X)).T, power=self.power, gain=gain_for(mean))
+
+    def adopt(self, X: Array, start: NTFModel) -> NTFModel:
+        """Return Q, W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
+
+        Raises
+        ------
+        ShapeError
+            A factor does not fit V and the number of components.
+        ParameterError
+            They have another power than ours, or entries that are negative or not finite.
+        """
+        (n_channels, n_freq, n_frames), K = X.shape, self.n_components
+        shapes = {"Q": (n_channels, K), "W": (n_freq, K), "H": (K, n_frames)}
+        found = adopted(start, X, power=self.power, shapes=shapes, kind="NTFModel(Q=, W=, H=)")
+        return NTFModel(**found, power=self.power, gain=gain_for(level_of(_matrix(X))))
 
     def step(self, X: Array, model: NTFModel) -> NTFModel:
         """One update each of H, W and Q: multiply by [Σ A V V̂^(β−2) / Σ A V̂^(β−1)]^γ, A the other two."""
@@ -233,14 +268,14 @@ class NTF(Iterative[NTFModel]):
             sums = statistics(V, stacked(Q, W), model.H, factor="W", beta=self.beta, gain=gain)
             others = W[None] if axis else Q[:, None]
             above, below = ((s.reshape(len(Q), *W.shape) * others).sum(axis=axis) for s in sums)
-            _multiply(A, above, below, self.exponent)
+            multiply(A, above, below, self.exponent)
         return replace(model)
 
     def loss(self, X: Array, model: NTFModel) -> float:
         """Return D_β(V | Σ_k q_ck w_fk h_kt)."""
         value = divergence(_matrix(X), stacked(model.Q, model.W), model.H, beta=self.beta, gain=model.gain)
         if not math.isfinite(value):
-            raise NumericalError(f"NTF: the divergence is {value}; give finite, non-negative data")
+            raise NumericalError(f"NTF: the divergence is {value}; {beyond_range(X, self.beta)}")
         return value * model.gain**-self.beta
 
     def finish(self, model: NTFModel) -> NTFModel:
@@ -251,7 +286,7 @@ class NTF(Iterative[NTFModel]):
             sums.append(xp.where(total > 0, total, 1))
         order = xp.argsort(-model.energies, kind="stable")
         Q, W = (A[:, order] / total[order] for A, total in zip((model.Q, model.W), sums, strict=True))
-        return replace(model, Q=Q, W=W, H=(model.H * (sums[0] * sums[1])[:, None])[order])
+        return replace(model, method=self, Q=Q, W=W, H=(model.H * (sums[0] * sums[1])[:, None])[order])
 
 
 def stacked(Q: Array, W: Array) -> Array:
@@ -262,10 +297,3 @@ def stacked(Q: Array, W: Array) -> Array:
 def _matrix(V: Array) -> Array:
     """Return V (channels, freq, frames) as a matrix (channels * freq, frames), a view of what `prepare` gave."""
     return V.transpose(2, 0, 1).reshape(V.shape[2], -1).T
-
-
-def _multiply(A: Array, above: Array, below: Array, exponent: float) -> None:
-    xp = namespace(A)
-    has = below > 0
-    quotient = xp.where(has, above / xp.where(has, below, 1), 1)
-    A *= quotient if exponent == 1 else quotient ** quotient.dtype.type(exponent)

@@ -10,6 +10,7 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.errors import NumericalError
 from sigsep_classic.factorizers.lowrank.penalties import Penalties, ratio
 from sigsep_classic.factorizers.lowrank.sparseness import projected_step
+from sigsep_classic.factorizers.lowrank.starts import beyond_range
 from sigsep_classic.kernels.beta_divergence import divergence
 from sigsep_classic.kernels.beta_nmf import joint_update, multiplicative_update, statistics
 from sigsep_classic.kernels.hals import hals_update, products
@@ -71,7 +72,7 @@ class Objective:
         if self.penalties:
             value += self.penalties.value(W, H * self.gain)
         if not math.isfinite(value):
-            raise NumericalError(f"NMF: the loss is {value}; give finite, non-negative data")
+            raise NumericalError(f"NMF: the loss is {value}; {beyond_range(V, self.beta)}")
         return value
 
     def update(self, V: Array, W: Array, H: Array, *, stride: float = 0.0) -> float:
@@ -106,11 +107,15 @@ class Objective:
         A *= ratio(numerator, denominator, terms, beta=self.beta, exponent=self.exponent, factor=seen)
 
     def _descend(self, V: Array, W: Array, H: Array) -> None:
-        xp, fixed = namespace(V), self.n_fixed
+        """Coordinate descent on gain V ≈ W (gain H): sums of squares stay in the range of numbers."""
+        xp, fixed, gain = namespace(V), self.n_fixed, V.dtype.type(self.gain)
         for factor in self.update_order:
-            gram, cross = products(V, W, H, factor=factor)
+            scaled = xp.ascontiguousarray(H.T * gain)
+            gram, cross = products(V, W, scaled.T, factor=factor)
+            cross *= gain
             if factor == "H":
-                hals_update(H.T, gram, cross, n_sweeps=SWEEPS, tol=SWEEP_TOL)
+                hals_update(scaled, gram, cross, n_sweeps=SWEEPS, tol=SWEEP_TOL)
+                H.T[:] = scaled * (1 / gain)
             elif fixed < W.shape[1]:
                 free = xp.ascontiguousarray(W[:, fixed:])
                 left = cross[:, fixed:] - W[:, :fixed] @ gram[:fixed, fixed:]  # what the fixed ones leave

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.kernels.beta_divergence import snapped
+from sigsep_classic.typing import Array
 
 SOLVERS = ("extrapolated", "mu", "me", "joint", "hals")
 INITS = ("pooled", "random", "nndsvd")
@@ -26,7 +31,35 @@ def check_options(nmf: Any) -> None:
     check_choice("solver", nmf.solver, SOLVERS)
     check_choice("update_order", nmf.update_order, ("HW", "WH"))
     check_choice("initial", nmf.initial, INITS)
+    if nmf.weights is not None and not _numbers(nmf.weights):
+        raise ParameterError(f"weights is {nmf.weights!r}; give an array of numbers (freq, frames)")
     _check_together(nmf)
+
+
+def rule_of(nmf: Any, *, alone: bool) -> str:
+    """Return the update of `Objective` that a solver is made of; ``alone``: the divergence and nothing else."""
+    if nmf.solver in ("joint", "hals"):
+        rule: str = nmf.solver
+        return rule
+    if nmf.solver == "extrapolated" and nmf.beta == 2 and alone:
+        return "hals"
+    any_penalty = nmf.sparsity > 0 or nmf.smoothness > 0 or nmf.ard > 0
+    joint = nmf.solver == "extrapolated" and snapped(nmf.beta) >= 1 and not any_penalty
+    return "joint" if joint else "ratios"
+
+
+def same_array(a: Array | None, b: Array | None) -> bool:
+    """Return whether both are None, or arrays of the same numbers."""
+    if a is b or a is None or b is None:
+        return a is b
+    return np.array_equal(to_host(a), to_host(b))
+
+
+def _numbers(values: Any) -> bool:
+    try:
+        return np.asarray(to_host(values)).dtype.kind in "biuf"
+    except ValueError:  # rows of different lengths
+        return False
 
 
 def _check_together(nmf: Any) -> None:

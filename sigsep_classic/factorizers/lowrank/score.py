@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,12 +36,12 @@ class Note(NamedTuple):
     pitch: float
 
 
-def check_notes(notes: Any) -> dict[str, tuple[Note, ...]]:
-    """Return notes by the name of their source, each as a `Note`.
+class Score(Mapping[str, tuple[Note, ...]]):
+    """Notes by the name of their source: read-only, equal if all names and notes are, in their order.
 
     Parameters
     ----------
-    notes : mapping of str to sequence of (onset s, offset s, MIDI pitch)
+    given : mapping of str to sequence of (onset s, offset s, MIDI pitch)
         At least one note each.
 
     Raises
@@ -49,9 +49,34 @@ def check_notes(notes: Any) -> dict[str, tuple[Note, ...]]:
     ParameterError
         There is no note, or one is not three numbers, the offset after the onset.
     """
-    if not isinstance(notes, Mapping) or not notes or not all(len(line) for line in notes.values()):
-        raise ParameterError("notes has no note; give names with lists of (onset s, offset s, MIDI pitch)")
-    return {name: tuple(_note(name, note) for note in line) for name, line in notes.items()}
+
+    def __init__(self, given: Any) -> None:
+        if not isinstance(given, Mapping) or not given:
+            raise ParameterError(
+                "notes has no note; give names with lists of (onset s, offset s, MIDI pitch)"
+            )
+        self._lines = {name: _line(name, line) for name, line in given.items()}
+
+    def __getitem__(self, name: str) -> tuple[Note, ...]:
+        return self._lines[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Score) and list(self.items()) == list(other.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+    def __deepcopy__(self, memo: Any) -> Score:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Score({', '.join(f'{name}: {len(line)} notes' for name, line in self.items())})"
 
 
 def pitch_counts(notes: Mapping[str, Sequence[tuple[float, float, float]]]) -> dict[str, int]:
@@ -92,6 +117,15 @@ def note_supports(
     return np.stack(templates, axis=1), np.stack(activations)
 
 
+def note_mask(
+    notes: Mapping[str, Sequence[tuple[float, float, float]]], grid: Grid, n_freq: int, n_frames: int
+) -> np.ndarray:
+    """Return 1 where a note may sound and 0 elsewhere, (n_freq, n_frames)."""
+    W, H = note_supports(notes, grid, n_freq, n_frames)
+    mask: np.ndarray = ((W > 0).astype(np.float32) @ H.astype(np.float32) > 0).astype(np.float32)
+    return mask
+
+
 def _partials(pitch: float, grid: Grid, n_freq: int) -> np.ndarray:
     template = np.zeros(n_freq)
     fundamental = 440 * 2 ** ((pitch - 69) / 12)
@@ -110,6 +144,17 @@ def _sounding(notes: Sequence[Note], grid: Grid, n_frames: int) -> np.ndarray:
         last = math.ceil((note.offset + RELEASE_SECONDS) * grid.frame_rate)
         activation[max(0, first) : max(0, last + 1)] = 1
     return activation
+
+
+def _line(name: Any, line: Any) -> tuple[Note, ...]:
+    if not isinstance(name, str):
+        raise ParameterError(f"notes: {name!r} can't name a source; give a string")
+    if isinstance(line, str) or not hasattr(line, "__iter__"):
+        raise ParameterError(f"notes[{name!r}] is {line!r}; give a list of (onset s, offset s, MIDI pitch)")
+    found = tuple(_note(name, note) for note in line)
+    if not found:
+        raise ParameterError(f"notes[{name!r}] has no note; give (onset s, offset s, MIDI pitch)")
+    return found
 
 
 def _note(name: str, note: Any) -> Note:

@@ -80,6 +80,11 @@ def checked_step(
     W, H : array
     run : Run
         Its ``value`` is the objective at W and H.
+
+    Raises
+    ------
+    NumericalError
+        ``value`` raises it after a plain update: no step leads on within the range of numbers.
     """
     best = run.value if run.value is not None else value(W, H)
     if run.W is None:
@@ -91,7 +96,7 @@ def checked_step(
     if now <= best:
         return run.W, run.H, replace(run, value=now)
     again = momentum_step(Run(W=W, H=H, count=run.count - 1), update=update)
-    now = _finite(value, again.W, again.H)
+    now = value(again.W, again.H)
     if now <= best:
         return again.W, again.H, replace(again, value=now)
     return W, H, Run(count=run.count, value=best)  # rounding at the optimum

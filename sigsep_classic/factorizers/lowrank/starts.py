@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,70 @@ def level_of(V: Array, weights: Array | None = None) -> float:
     return mean
 
 
+def gain_for(mean: float) -> float:
+    """Return the power of two nearest to 1 / mean; 1 for silence."""
+    return 2.0 ** min(max(-round(math.log2(mean)), -1000), 1000) if mean > 0 else 1.0
+
+
+def adopted(
+    start: Any, X: Array, *, power: float, shapes: Mapping[str, tuple[int, ...]], kind: str
+) -> dict[str, Array]:
+    """Return the factors of a user's start, copied, in the dtype and on the device of X.
+
+    Parameters
+    ----------
+    start : object
+        Has the factors and ``power`` as attributes.
+    X : array
+        What is to be factorized.
+    power : float
+        Of the method.
+    shapes : mapping of str to tuple of int
+        What each factor must have; H comes as the transpose of a C-contiguous array.
+    kind : str
+        A start as one would write it, for the message.
+
+    Raises
+    ------
+    ParameterError
+        ``start`` is something else, has another power, or entries that are negative or not finite.
+    ShapeError
+        A factor does not fit.
+    """
+    if not all(hasattr(start, name) for name in (*shapes, "power")):
+        raise ParameterError(f"start is a {type(start).__name__}; give {kind}")
+    given = {name: np.shape(getattr(start, name)) for name in shapes}
+    if given != dict(shapes):
+        has, needs = (
+            " and ".join(f"{n} {tuple(s)}" for n, s in wanted.items()) for wanted in (given, shapes)
+        )
+        raise ShapeError(f"start has {has}; V {X.shape} and the number of components need {needs}")
+    if start.power != power:
+        raise ParameterError(
+            f"start is of magnitude to the power {start.power}; this method has power={power}"
+        )
+    factors = {name: _copied(getattr(start, name), X, turned=name == "H") for name in shapes}
+    if not all(float(A.min()) >= 0 and math.isfinite(float(A.max())) for A in factors.values()):
+        raise ParameterError("start has negative or infinite entries; no factor is negative")
+    return factors
+
+
+def _copied(A: Array, like: Array, *, turned: bool) -> Array:
+    xp = namespace(like)
+    if namespace(A) is not xp:
+        A = to_host(A)
+    copy = xp.array(A.T if turned else A, dtype=like.dtype, order="C", copy=True)
+    return copy.T if turned else copy
+
+
+def beyond_range(V: Array, beta: float) -> str:
+    """Return what to do about a loss that is not finite."""
+    if not bool(namespace(V).isfinite(V).all()):
+        return "give finite, non-negative data"
+    way_out = "use float64" if V.dtype == np.float32 else "use a β nearer to 1"
+    return f"β = {beta:g} leaves the range of {V.dtype}; {way_out}"
+
+
 def broadcast_weights(weights: Array, V: Array) -> Array:
     """Return weights in the shape, dtype and on the device of V (freq, frames), frame after frame in memory.
 
@@ -44,7 +110,7 @@ def broadcast_weights(weights: Array, V: Array) -> Array:
         One is negative or not finite.
     """
     xp = namespace(V)
-    given = xp.asarray(weights, dtype=V.dtype)
+    given = xp.asarray(to_host(weights) if namespace(weights) is not xp else weights, dtype=V.dtype)
     if given.ndim > 2 or any(a not in (1, b) for a, b in zip(given.shape[::-1], V.shape[::-1], strict=False)):
         raise ShapeError(f"weights have shape {given.shape}; V has (freq, frames) = {V.shape}")
     if not (float(given.min()) >= 0 and math.isfinite(float(given.max()))):

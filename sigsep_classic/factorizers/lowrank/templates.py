@@ -102,7 +102,10 @@ def _checked(name: Any, value: Any) -> np.ndarray:
         raise ParameterError(
             f"templates: {name!r} can't name a source; {REST!r} is what no template stands for"
         )
-    array = np.array(to_host(value), dtype=np.float64)
+    try:
+        array = np.array(to_host(value), dtype=np.float64)
+    except (ValueError, TypeError):
+        raise ParameterError(f"templates[{name!r}] is {value!r}; give an array (freq, components)") from None
     if array.ndim != 2 or 0 in array.shape:
         raise ShapeError(f"templates[{name!r}] has shape {array.shape}; expected (freq, components)")
     if not (np.isfinite(array).all() and (array >= 0).all()):
