@@ -103,6 +103,11 @@ def test_an_example_becomes_the_template_from_its_onset_on() -> None:
     assert list(model.stems) == ["hit"]
 
 
+def test_an_example_of_silence_is_refused_by_name() -> None:
+    with pytest.raises(ParameterError, match="'snare' is silent"):
+        NMFD().with_examples({"hit": np.ones((1, 5, 4)), "snare": np.zeros((1, 5, 4))})
+
+
 @pytest.mark.parametrize(
     ("templates", "error"),
     [

@@ -61,16 +61,18 @@ def greedy_descent(
     signed : bool
         Codes may be negative.
     tol : float
-        Longest move left, in units of λ; not below what the dtype can tell from rounding.
+        Longest move that may be left, in units of λ. Where rounding is coarser, moves up to 16 roundings of the
+        largest correlation or code may be left instead.
     max_updates : int
-        No sweep is begun after that many coordinates have been set.
+        No sweep is begun once ``n_updates`` is as large; one that was begun is finished.
 
     Returns
     -------
     Z, beta : array (components, shifts)
         New arrays.
     largest : float
-        The longest move left, at most ``tol * penalty`` unless rounding or ``max_updates`` came before.
+        The longest move left, at most ``tol * penalty`` unless rounding or ``max_updates`` came before; NaN or
+        anything else where the data are not finite.
     n_updates : int
         Coordinates set, a pass over the nonzero ones of a window counted as one.
 
@@ -83,12 +85,12 @@ def greedy_descent(
     xp = namespace(Z)
     n_k, n_shifts = Z.shape
     half = max(1, -(-(G.shape[2] // 2) // BLOCK)) * BLOCK
-    padded = xp.zeros(
-        (2, n_k, -(-n_shifts // half) * half), dtype=Z.dtype
-    )  # whole blocks; the rest stays zero
+    # Whole blocks; what is past the last shift stays zero.
+    padded = xp.zeros((2, n_k, -(-n_shifts // half) * half), dtype=Z.dtype)
     padded[0, :, :n_shifts], padded[1, :, :n_shifts] = Z, beta
     real = Z.dtype.type
-    least = max(tol * penalty, 16 * float(np.finfo(Z.dtype).eps) * float(abs(beta).max()))
+    scale = max(float(abs(beta).max()), float(abs(Z).max()))
+    least = max(tol * penalty, 16 * float(np.finfo(Z.dtype).eps) * scale)
     numbers = (real(penalty), real(penalty if signed else math.inf))
     run = _gpu if is_cuda(Z) else _cpu if enabled() else _numpy
     G = xp.ascontiguousarray(G)
@@ -99,12 +101,16 @@ def greedy_descent(
 def _descend(
     sweep: Callable[..., None], peaks: Array, counts: Array, least: float, max_updates: int
 ) -> tuple[float, int]:
-    """Sweep over the four sets of windows with a falling bound until no move is longer than ``least``."""
+    """Sweep over the four sets of windows with a falling bound until no move is longer than ``least``.
+
+    A sweep that sets nothing is the last: there is something in the data that can't be compared.
+    """
+    before = -1
     while True:
-        largest, n_updates = peaks.max(), int(counts.sum())
-        if float(largest) <= least or n_updates >= max_updates:
-            return float(largest), n_updates
-        bound = max(least, peaks.dtype.type(PATIENCE) * peaks.dtype.type(largest))
+        largest, n_updates = float(peaks.max()), int(counts.sum())
+        if not largest > least or n_updates >= max_updates or n_updates == before:
+            return largest, n_updates
+        bound, before = max(least, peaks.dtype.type(PATIENCE * largest)), n_updates
         for colour in COLOURS:
             sweep(colour, bound)
 

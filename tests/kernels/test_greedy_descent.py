@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic.kernels import greedy_descent as module
 from sigsep_classic.kernels.greedy_descent import BLOCK, LISTED, greedy_descent
+from sigsep_classic.kernels.jit import enabled
 from tests.reference import greedy_descent as reference
 
 TOLERANCE = {"float32": 2e-4, "float64": 1e-5}
@@ -108,6 +109,52 @@ def test_no_sweep_is_begun_after_the_last_update_allowed(twin):
     assert largest > least
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_data_that_are_not_finite_end_all_the_same(twin, real, wrong):
+    beta, G = problem(200, 2, 9, real=real)
+    beta[1, 70] = wrong
+    options = {"penalty": 0.1, "signed": True, "tol": 1e-3, "max_updates": 10**5}
+    with np.errstate(all="ignore"):
+        Z, _, _, _ = twin(greedy_descent, np.zeros_like(beta), beta, G, **options)
+    assert Z.shape == beta.shape
+
+
+def test_sweeps_that_set_nothing_end():
+    peaks, counts, sweeps = np.ones(3), np.zeros(3, int), []
+    found = module._descend(lambda *args: sweeps.append(args), peaks, counts, 0.1, 1000)
+    assert found == (1.0, 0)
+    assert [colour for colour, _ in sweeps] == list(module.COLOURS)
+
+
+def test_the_longest_move_may_be_an_array_of_a_device(real):
+    class OnDevice:
+        """As CuPy's: no NumPy type takes it."""
+
+        def __float__(self):
+            return 4.0
+
+        def __array__(self, *args, **options):
+            raise TypeError("implicit conversion to a NumPy array is not allowed")
+
+    class Peaks:
+        dtype = real
+
+        def max(self):
+            return OnDevice()
+
+    bounds = []
+    module._descend(lambda _, bound: bounds.append(bound), Peaks(), np.zeros(1, int), real.type(0.1), 10)
+    assert {(bound, bound.dtype) for bound in bounds} == {(2.0, real)}
+
+
+def test_moves_below_the_rounding_of_large_codes_are_left(twin):
+    beta, G = problem(100, 2, 9, real=np.float32)
+    Z = np.full_like(beta, 2e6)
+    options = {"penalty": 1e-3, "signed": True, "tol": 1e-3, "max_updates": 10**5}
+    _, _, _, n_updates = twin(greedy_descent, Z, np.full_like(beta, 1e-3) + np.float32(1e-2), G, **options)
+    assert n_updates == 0
+
+
 def test_long_lists_of_nonzero_codes_are_polished_part_by_part(twin, monkeypatch):
     if twin.name == "numba":
         pytest.skip("compiled with the constants of the module: see the next test")
@@ -139,6 +186,7 @@ def test_one_two_and_four_threads_give_the_same_bits(use_threads, real):
         assert other[2:] == found[0][2:]
 
 
+@pytest.mark.skipif(not enabled(), reason="NUMBA_DISABLE_JIT is set: the NumPy line makes greedy moves alone")
 def test_dense_coherent_codes_take_far_fewer_updates_than_greedy_moves_alone():
     beta, G = problem(4000, 4, 100, events=300, coherent=True)
     (Z, _, largest, n_updates), penalty = solve(

@@ -12,7 +12,7 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, spectrogram
+from sigsep_classic.factorizers.base import Iterative, magnitudes
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.factorizers.extrapolation import extrapolated
 from sigsep_classic.kernels.convolutive_nmf import divergence, multiplicative_update, rows_of
@@ -42,6 +42,7 @@ class Convolutive(Iterative[ConvolutiveState]):
     seed: int = 0
 
     shifted: ClassVar[bool] = True
+    unscaled: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         check_count("n_components", self.n_components, 0 if hasattr(self, "templates") else 1)
@@ -57,6 +58,16 @@ class Convolutive(Iterative[ConvolutiveState]):
     @property
     def _beta(self) -> float:
         return float(getattr(self, "beta", 1.0))
+
+    @property
+    def lags(self) -> int:
+        """Frames of a template: ``n_lags``, or ``template_seconds`` on the grid, or ``unscaled``."""
+        own: Any = self  # subclasses have these fields
+        if own.n_lags is not None:
+            return int(own.n_lags)
+        if own.grid is None or own.grid.span(1.0) <= 0:
+            return self.unscaled
+        return max(1, round(own.template_seconds * own.grid.frame_rate))
 
     @abstractmethod
     def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
@@ -82,20 +93,14 @@ class Convolutive(Iterative[ConvolutiveState]):
         """
         if self._n_all == 0:
             raise ParameterError("n_components is 0; it must be at least 1 where there are no templates")
-        V = spectrogram(X)
-        xp = namespace(V)
-        V = V[0] if V.shape[0] == 1 else xp.sqrt((V * V).mean(axis=0))
-        if self.power != 1:
-            V = V**self.power
-        if V.dtype.kind != "f":
-            V = V.astype(float)
-        return xp.ascontiguousarray(V.T).T
+        return magnitudes(X, self.power)
 
     def init(self, X: Array) -> ConvolutiveState:
         """Return W and H drawn from |N(0, 1)| + 0.1, scaled so that W ∗ H has about the mean of V.
 
         The frames of a template start nearly alike: then it comes to stand for one sound, where frames drawn one by
-        one come to stand for several (on a song and a recording, 1 to 2 dB less for the drums).
+        one come to stand for several (the drums of a song and of a recording came out less well then, on average
+        over four seeds).
         """
         xp, K = namespace(X), self._n_all
         bins, lags, shifts, frames = self.sizes(*X.shape)
@@ -104,7 +109,7 @@ class Convolutive(Iterative[ConvolutiveState]):
         rows = np.abs(rng.standard_normal((frames, K, shifts))) + 0.1
         W = self._with_known(W)
         W /= _or_one(W.sum(axis=(0, 2)))[:, None]
-        gain, level = _level(X)
+        gain, level = level_of(X)
         rows *= level / gain * X.size / rows.sum() if X.any() else 0.0
         W, rows = (xp.asarray(np.ascontiguousarray(A), dtype=X.dtype) for A in (W, rows))
         return self._state(W, rows, X.shape, gain, level)
@@ -134,7 +139,8 @@ class Convolutive(Iterative[ConvolutiveState]):
             raise ParameterError(f"start is of magnitude to the power {start.power}; here power={self.power}")
         if not all(float(A.min()) >= 0 and math.isfinite(float(A.max())) for A in (W, rows)):
             raise ParameterError("start has negative or infinite entries; factors are not negative")
-        return self._state(W, rows, X.shape, *_level(X))
+        state = self._state(W, rows, X.shape, *level_of(X))
+        return replace(state, fixed=start.fixed) if isinstance(start, ConvolutiveState) else state
 
     def step(self, X: Array, model: ConvolutiveState) -> ConvolutiveState:
         """One multiplicative update of each factor; see `multiplicative_update` for the equation."""
@@ -157,12 +163,23 @@ class Convolutive(Iterative[ConvolutiveState]):
         return value * model.gain**-self._beta
 
     def finish(self, model: ConvolutiveState) -> ConvolutiveModel:  # type: ignore[override]
-        """Return templates that sum to one, the strongest component first."""
-        return self._plain(model).sorted()
+        """Return templates that sum to one, the strongest component first; given ones in their order."""
+        return self._plain(model) if model.fixed else self._plain(model).sorted()
+
+    def applied(self, X: Array, model: ConvolutiveModel) -> ConvolutiveModel:
+        """Return activations of X (channels, freq, frames) for the templates of ``model``; see its ``apply``."""
+        V = self.prepare(X)
+        if V.shape[0] != model.n_rows or V.shape[1] < model.W.shape[2]:
+            raise ShapeError(
+                f"X has shape {X.shape}; these templates are of {model.n_rows} bins and {model.W.shape[2]} frames"
+            )
+        start = replace(self.init(V), W=model.W, fixed=model.n_components, beside=model.beside)
+        found: ConvolutiveModel = self.fit(X, start=start)
+        return replace(found, stems=model.stems)
 
     def _plain(self, model: ConvolutiveState) -> ConvolutiveModel:
         return ConvolutiveModel(
-            W=model.W, H=model.H, shape=model.shape, power=model.power, losses=model.losses
+            W=model.W, H=model.H, shape=model.shape, power=model.power, losses=model.losses, method=self
         ).normalized()
 
     def _state(
@@ -186,7 +203,7 @@ class Convolutive(Iterative[ConvolutiveState]):
         return 0
 
     def _update(self, X: Array, W: Array, H: Array, model: ConvolutiveState) -> None:
-        fixed = self._n_fixed(model.iteration)
+        fixed = max(model.fixed, self._n_fixed(model.iteration))
         for factor in self.update_order:
             if factor == "W" and fixed == W.shape[1]:
                 continue
@@ -229,7 +246,7 @@ def _or_one(sums: np.ndarray) -> np.ndarray:
     return np.where(sums > 0, sums, 1)
 
 
-def _level(V: Array) -> tuple[float, float]:
+def level_of(V: Array) -> tuple[float, float]:
     """Return the power of two nearest to 1 / mean(V), and the mean of V times it; 1 and 1 for silence."""
     mean = float(to_host(V.mean(dtype=np.float64)))
     if not math.isfinite(mean):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from sigsep_classic.typing import Array
 
 SOLVERS = ("lgcd", "fista")
 CHECK_EVERY = 10
+FOLLOWING = 100
+"""Iterations of FISTA where greedy descent has used up its updates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,8 @@ def solve(
     rest : array (rows, frames), optional
         What these codes leave of Y, if it is known.
     limit : int, optional
-        Most codes set, or most iterations; by default a hundred a code, or 10,000.
+        Most codes set, or most iterations; by default a hundred a code, or 10,000. Greedy descent that has
+        used up what it is given here is followed by `FOLLOWING` iterations of FISTA if these lower the objective.
 
     Returns
     -------
@@ -92,7 +95,12 @@ def solve(
         tol=tol,
         max_updates=100 * Z.size if limit is None else limit,
     )
-    return Codes(Z=Z, move=move / penalty, work=work)
+    found = Codes(Z=Z, move=move / penalty, work=work)
+    if limit is None or work < limit or move <= tol * penalty:
+        return found
+    better = _fista(D, Y, Z, penalty, signed, tol, FOLLOWING)
+    lower = objective(D, Y, better.Z, penalty) < objective(D, Y, Z, penalty)
+    return replace(better, work=work) if lower else found
 
 
 def objective(D: Array, Y: Array, Z: Array, penalty: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class SparseCodingModel:
         λ of the objective.
     losses : tuple of (int, float)
         Iteration number and objective.
+    method : SparseCoding
+        What found it.
     rest, value
         Of the solver between steps: what is left of the signal, and the objective.
     """
@@ -40,6 +42,7 @@ class SparseCodingModel:
     penalty: float
     power: float = 1.0
     losses: tuple[tuple[int, float], ...] = ()
+    method: Any = None
     rest: Array = None
     value: float | None = None
 
@@ -109,6 +112,27 @@ class SparseCodingModel:
         z = to_host(self.codes[self._checked(k)])
         places = np.flatnonzero(z)
         return places - (self.atoms.shape[3] - 1), z[places]
+
+    def apply(self, X: Array) -> Self:
+        """Return the model of another signal: its codes for the same atoms and the same λ.
+
+        Parameters
+        ----------
+        X : array (channels, freq, frames)
+            Of the same front-end and at the same level, of any length.
+
+        Returns
+        -------
+        SparseCodingModel
+            With the same atoms, in their order.
+
+        Raises
+        ------
+        ShapeError
+            X has other channels or frequencies than the atoms.
+        """
+        found: Self = self.method.coded(X, self)
+        return found
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return ``sum of d_k * z_k`` over each group, (groups, channels, freq, frames)."""

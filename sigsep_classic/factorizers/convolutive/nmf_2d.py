@@ -6,16 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.factorizers.convolutive.base import Convolutive
-from sigsep_classic.frontends import ConstantQ
-from sigsep_classic.typing import Grid
-
-F_MIN, F_MAX, BINS_PER_OCTAVE = 65.4064, 4000.0, 12
-"""Rows of the default front-end: from C2, by semitones."""
+from sigsep_classic.factorizers.convolutive.pitched import Pitched
 
 
 @dataclass(frozen=True, kw_only=True)
-class NMF2D(Convolutive):
+class NMF2D(Pitched):
     """Short spectrograms that move in time and in pitch: minimise D_β(V | Σ_φ Σ_l W_l↓φ H_φ→l) over W, H ≥ 0.
 
     On a logarithmic frequency axis the partials of a note keep their distances when its pitch changes. So one
@@ -53,7 +48,7 @@ class NMF2D(Convolutive):
     seed : int
         Seed of the random start.
     grid : Grid or None
-        Frames per second of X; `separate` fills it in.
+        Frames per second and frequencies of X; `separate` fills it in.
 
     Raises
     ------
@@ -70,9 +65,11 @@ class NMF2D(Convolutive):
 
     Notes
     -----
-    The default front-end is a `ConstantQ` with a semitone a bin. On an `STFT` a shift moves all partials by as
-    many Hz, which fits hardly any instrument. An iteration is 8 freq · frames · components · lags · shifts
-    operations for β = 1.
+    The default front-end is a `ConstantQ` with a semitone a bin from 65 Hz to 4 kHz. Only its rows in between are
+    evenly spaced in octaves, so only these are factorised. Each component has one spectrum of the other rows besides,
+    which does not move and sounds as loud as the component does between 65 Hz and 4 kHz. On an `STFT` a shift moves
+    all partials by as many Hz, which fits hardly any instrument. An iteration is 8 freq · frames · components · lags
+    · shifts operations for β = 1.
 
     Examples
     --------
@@ -90,7 +87,6 @@ class NMF2D(Convolutive):
     template_seconds: float = 0.01
     n_lags: int | None = None
     beta: float = 1.0
-    grid: Grid | None = None
 
     name: ClassVar[str] = "nmf_2d"
 
@@ -101,27 +97,6 @@ class NMF2D(Convolutive):
         if self.n_lags is not None:
             check_count("n_lags", self.n_lags)
 
-    def default_frontend(self, sample_rate: float) -> ConstantQ:
-        """Return a constant-Q transform with a semitone a bin up to 4 kHz."""
-        return log_frequency(sample_rate)
-
-    @property
-    def lags(self) -> int:
-        """Frames of a template."""
-        if self.n_lags is not None:
-            return self.n_lags
-        if self.grid is None or self.grid.span(1.0) <= 0:
-            return 4
-        return max(1, round(self.template_seconds * self.grid.frame_rate))
-
     def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
         """Return bins and lags of templates, shifts and frames of activations."""
         return n_freq, min(self.lags, n_frames), min(self.n_shifts, n_freq), n_frames
-
-
-def log_frequency(sample_rate: float) -> ConstantQ:
-    """Return the front-end on which a shift is a change of pitch."""
-    f_min = min(F_MIN, sample_rate / 16)
-    return ConstantQ(
-        sample_rate=sample_rate, f_min=f_min, f_max=max(F_MAX, f_min), bins_per_octave=BINS_PER_OCTAVE
-    )

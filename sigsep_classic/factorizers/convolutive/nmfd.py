@@ -11,14 +11,12 @@ import numpy as np
 from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import nearest_power_of_two
+from sigsep_classic.factorizers.base import check_example, nearest_power_of_two
 from sigsep_classic.factorizers.convolutive.base import Convolutive
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, Grid
 
-UNSCALED = 10
-"""Frames of a template where nothing says how many seconds they are."""
 REST = "rest"
 """Stem of the components that no template stands for."""
 ONSET = 0.25
@@ -57,7 +55,7 @@ class NMFD(Convolutive):
         λ, at least 0: what a small activation costs, as a share of what it explains at β = 1. 0.1 is a little.
     templates : mapping of str to array (freq, lags) or (freq, components, lags), or None
         What named sources sound like. The model has these components first, and stems of those names and
-        ``rest``. `with_examples` makes them.
+        ``rest``. `with_examples` makes them, of the first sound in each recording.
     adapt_templates : bool
         Let ``templates`` change too: they are but a start.
     hold_iter : int
@@ -121,6 +119,7 @@ class NMFD(Convolutive):
 
     name: ClassVar[str] = "nmfd"
     shifted: ClassVar[bool] = False
+    unscaled: ClassVar[int] = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -135,15 +134,6 @@ class NMFD(Convolutive):
         """Return a window of about 93 ms with a quarter of it as hop; shorter ones tell notes from drums less well."""
         return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
 
-    @property
-    def lags(self) -> int:
-        """Frames of a template."""
-        if self.n_lags is not None:
-            return self.n_lags
-        if self.grid is None or self.grid.span(1.0) <= 0:
-            return UNSCALED
-        return max(1, round(self.template_seconds * self.grid.frame_rate))
-
     def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
         """Return bins and lags of templates, one shift, and frames of activations."""
         return n_freq, min(self.lags, n_frames), 1, n_frames
@@ -154,21 +144,28 @@ class NMFD(Convolutive):
         Parameters
         ----------
         examples : mapping of str to array (channels, freq, frames)
-            Coefficients by the source's name, at any level. The template is the first sound in them, from the
-            frame before its onset on.
+            Coefficients by the source's name, at any level. The template is the first sound in each, from the
+            frame before its onset on; what comes after the length of a template is not used.
 
         Returns
         -------
         NMFD
             With ``templates`` of these names beside those it had.
+
+        Raises
+        ------
+        ParameterError
+            A recording is silent.
         """
+        for name, X in examples.items():
+            check_example(name, X)
         alone = replace(self, n_components=1)
         cut = {name: _from_onset(to_host(alone.prepare(X))) for name, X in examples.items()}
         return replace(self, templates={**(self.templates or {}), **cut})
 
     def finish(self, model: ConvolutiveState) -> ConvolutiveModel:  # type: ignore[override]
         """Return templates that sum to one, the strongest component first; with named sources in their order."""
-        if not self.templates:
+        if not self.templates or model.fixed:
             return super().finish(model)
         stems, first = {}, 0
         for name, count in {**self._counts, REST: self.n_components}.items():

@@ -7,10 +7,8 @@ from typing import ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count
-from sigsep_classic.factorizers.convolutive.base import Convolutive
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
-from sigsep_classic.factorizers.convolutive.nmf_2d import log_frequency
-from sigsep_classic.frontends import ConstantQ
+from sigsep_classic.factorizers.convolutive.pitched import Pitched
 from sigsep_classic.typing import Array
 
 
@@ -39,7 +37,7 @@ class ShiftInvariantModel(ConvolutiveModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SIPLCA(Convolutive):
+class SIPLCA(Pitched):
     """A spectrogram as a distribution: P(f, t) = Σ_z P(z) Σ_φ Σ_l P(f−φ, l | z) P(φ, t−l | z), by maximum likelihood.
 
     Each component z is a kernel distribution, the shape of a sound, moved in frequency and time by an impulse
@@ -73,6 +71,8 @@ class SIPLCA(Convolutive):
         Stop when ten iterations lower the loss by less than this share of it; 0 never stops early.
     seed : int
         Seed of the random start.
+    grid : Grid or None
+        Frequencies of X; `separate` fills it in.
 
     Raises
     ------
@@ -87,6 +87,12 @@ class SIPLCA(Convolutive):
 
     X.-L. Meng and D. B. Rubin, "Maximum likelihood estimation via the ECM algorithm: a general framework",
     Biometrika 80(2), 1993: maximisation of one block of parameters after the other.
+
+    Notes
+    -----
+    The default front-end is a `ConstantQ` with a semitone a bin from 65 Hz to 4 kHz. Only its rows in between are
+    evenly spaced in octaves, so only these are factorised. Each component has one spectrum of the other rows besides,
+    which does not move and sounds as loud as the component does between 65 Hz and 4 kHz.
 
     Examples
     --------
@@ -112,16 +118,12 @@ class SIPLCA(Convolutive):
         check_count("n_shifts", self.n_shifts)
         check_count("n_lags", self.n_lags)
 
-    def default_frontend(self, sample_rate: float) -> ConstantQ:
-        """Return a constant-Q transform with a semitone a bin up to 4 kHz."""
-        return log_frequency(sample_rate)
-
     def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
         """Return bins and lags of kernels, shifts and frames of impulses: all that fit into V."""
-        shifts, lags = min(self.n_shifts, n_freq), min(self.n_lags, n_frames)
+        shifts, lags = min(self.n_shifts, n_freq), min(self.lags, n_frames)
         return n_freq - shifts + 1, lags, shifts, n_frames - lags + 1
 
     def _plain(self, model: ConvolutiveState) -> ShiftInvariantModel:
         return ShiftInvariantModel(
-            W=model.W, H=model.H, shape=model.shape, power=model.power, losses=model.losses
+            W=model.W, H=model.H, shape=model.shape, power=model.power, losses=model.losses, method=self
         ).normalized()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,12 +10,15 @@ import numpy as np
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
-from sigsep_classic.errors import ShapeError
+from sigsep_classic.errors import NumericalError, ShapeError
 from sigsep_classic.factorizers.base import Iterative, spectrogram
 from sigsep_classic.factorizers.convolutive import atoms, codes, shifts
 from sigsep_classic.factorizers.convolutive.coding_model import SparseCodingModel
 from sigsep_classic.factorizers.convolutive.recentring import recentred
 from sigsep_classic.typing import Array, Grid
+
+UPDATES = 5
+"""Most codes greedy descent sets in one iteration, in units of all there are; often it is a tenth of one."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,8 @@ class SparseCoding(Iterative[SparseCodingModel]):
     n_lags : int or None
         Its length in frames, at least 1; overrides ``seconds``. Without a grid the default is 16.
     sparsity : float
-        λ in units of the largest product of a first atom with the signal: more than 0, at most 1 (all silent). It is
-        fixed at the start, so that the objective is one and the same throughout.
+        λ in units of the largest product of a first atom with the signal (of an atom of ``start``, where one is
+        given): more than 0, at most 1 (all silent). It is fixed then, so that the objective stays one and the same.
     signed : bool
         On waveforms, codes may be negative.
     solver : {"lgcd", "fista"}
@@ -82,6 +86,13 @@ class SparseCoding(Iterative[SparseCodingModel]):
 
     Notes
     -----
+    With a ``sparsity`` of 1e-3 or less there are so many codes that those of overlapping atoms are told apart
+    slowly. Greedy descent stops after five codes set for each there is; a hundred iterations of FISTA follow, and
+    the next iteration goes on from there. The objective falls all the same, but codes are less precise than
+    ``precision`` says.
+
+    Learning atoms of a waveform takes a while: 5 s of stereo at 44.1 kHz with all defaults, about 25 s.
+
     Memory is about eight times the codes: components times frames. Results do not depend on the level of the
     input. An atom no code uses is replaced by the loudest piece of what is left, which leaves the objective as it is.
 
@@ -133,12 +144,20 @@ class SparseCoding(Iterative[SparseCodingModel]):
         return 16 if self.grid is None else max(1, round(self.seconds * self.grid.frame_rate))
 
     def prepare(self, X: Array) -> Signal:  # type: ignore[override]
-        """Return a waveform as it is, or the magnitude of a spectrogram, with silence before and after."""
+        """Return a waveform as it is, or the magnitude of a spectrogram, with silence before and after.
+
+        Raises
+        ------
+        NumericalError
+            X is not finite.
+        """
         V = spectrogram(X)
         signed = X.dtype.kind != "c" and X.shape[1] == 1
         V = X if signed else V
         if V.dtype.kind != "f":
             V = V.astype(float)
+        if not math.isfinite(float(abs(V).max())):
+            raise NumericalError("X has entries that are infinite or no numbers; give finite data")
         xp, edge = namespace(X), self.length - 1
         Y = xp.zeros((V.shape[0] * V.shape[1], V.shape[2] + 2 * edge), dtype=V.dtype)
         Y[:, edge : edge + V.shape[2]] = V.reshape(len(Y), -1)
@@ -148,20 +167,21 @@ class SparseCoding(Iterative[SparseCodingModel]):
         """Return atoms cut out of the signal, codes zero, and λ from their largest product with it."""
         D = atoms.excerpts(X.Y, self.n_components, self.length, np.random.default_rng(self.seed))
         xp, beta = namespace(X.Y), shifts.correlate(D, X.Y)
-        top = float(abs(beta).max() if self._negative(X) else beta.max())
-        Z = xp.zeros_like(beta)
-        return self._model(X, D, Z, penalty=self.sparsity * max(top, 0.0), rest=X.Y.copy())
+        return self._model(X, D, xp.zeros_like(beta), penalty=self._penalty(X, beta), rest=X.Y.copy())
 
     def adopt(self, X: Signal, start: SparseCodingModel) -> SparseCodingModel:  # type: ignore[override]
         """Return atoms and codes of ``start`` as a starting point, copied, in the dtype and on the device of X.
 
+        λ is ``sparsity`` in units of the largest product of these atoms with X, whatever it was in ``start``: fits
+        of falling ``sparsity`` that start from one another follow the path of solutions.
+
         Raises
         ------
         ShapeError
-            They do not fit X, or atoms have another length than this method's.
+            They do not fit X, or atoms have another number or length than this method's.
         """
         n_shifts = X.Y.shape[1] - self.length + 1
-        wanted = (len(start.atoms), *X.shape[:2], self.length), (len(start.atoms), n_shifts)
+        wanted = (self.n_components, *X.shape[:2], self.length), (self.n_components, n_shifts)
         if (start.atoms.shape, start.codes.shape) != wanted or start.signed != X.signed:
             raise ShapeError(
                 f"start has atoms {start.atoms.shape} and codes {start.codes.shape}; this signal needs "
@@ -170,7 +190,8 @@ class SparseCoding(Iterative[SparseCodingModel]):
         xp = namespace(X.Y)
         D, Z = (xp.array(A, dtype=X.Y.dtype, copy=True) for A in (start.atoms, start.codes))
         D = D.reshape(len(D), -1, self.length)
-        return self._model(X, D, Z, penalty=start.penalty, rest=X.Y - shifts.render(D, Z))
+        penalty = self._penalty(X, shifts.correlate(D, X.Y))
+        return self._model(X, D, Z, penalty=penalty, rest=X.Y - shifts.render(D, Z))
 
     def step(self, X: Signal, model: SparseCodingModel) -> SparseCodingModel:
         """Renew the atoms no code uses, then find the codes of all atoms, then better atoms for these codes."""
@@ -179,16 +200,7 @@ class SparseCoding(Iterative[SparseCodingModel]):
         D, Z = model.atoms.reshape(model.n_components, -1, self.length), model.codes
         if bool(Z.any()) and self.n_sweeps:
             D = atoms.renewed(D, Z, model.rest, model.penalty, signed=X.signed)
-        new = codes.solve(
-            D,
-            X.Y,
-            penalty=model.penalty,
-            signed=self._negative(X),
-            tol=self.precision,
-            solver=self.solver,
-            start=Z,
-            rest=model.rest,
-        ).Z
+        new = self._coded(X, D, model.penalty, start=Z, rest=model.rest)
         if self.n_sweeps:
             D = atoms.improved(D, new, X.Y, signed=X.signed, n_sweeps=self.n_sweeps)
         rest = X.Y - shifts.render(D, new)
@@ -206,6 +218,38 @@ class SparseCoding(Iterative[SparseCodingModel]):
         """Return the model with its loudest atom first and nothing of the solver's."""
         return replace(model.canonical(turn=self.signed and model.signed), rest=None, value=None)
 
+    def coded(self, X: Array, model: SparseCodingModel) -> SparseCodingModel:
+        """Return the codes of X (channels, freq, frames) for the atoms and λ of ``model``; see its ``apply``."""
+        method = replace(self, n_lags=model.atoms.shape[3])
+        data = method.prepare(X)
+        if data.shape[:2] != model.atoms.shape[1:3] or data.signed != model.signed:
+            raise ShapeError(
+                f"X has shape {X.shape}; the atoms are (components, *channels and freq*, lags) "
+                f"{model.atoms.shape} of {'a waveform' if model.signed else 'a spectrogram'}"
+            )
+        xp = namespace(data.Y)
+        D = xp.asarray(model.atoms, dtype=data.Y.dtype).reshape(model.n_components, -1, method.length)
+        Z = xp.zeros((len(D), data.Y.shape[1] - method.length + 1), dtype=data.Y.dtype)
+        if model.penalty > 0:
+            Z = method._coded(data, D, model.penalty, start=Z, rest=data.Y)
+        return replace(model, codes=Z, losses=())
+
+    def _coded(self, X: Signal, D: Array, penalty: float, *, start: Array, rest: Array) -> Array:
+        limit = UPDATES * start.size if self.solver == "lgcd" else None
+        return codes.solve(
+            D, X.Y, penalty=penalty, signed=self._negative(X), tol=self.precision, solver=self.solver,
+            start=start, rest=rest, limit=limit,
+        ).Z  # fmt: skip
+
+    def _penalty(self, X: Signal, beta: Array) -> float:
+        """Return λ from the products of the first atoms with the signal."""
+        top = float(abs(beta).max() if self._negative(X) else beta.max())
+        if not math.isfinite(top):
+            raise NumericalError(
+                f"the largest product of an atom with X is {top}; scale X down or use float64"
+            )
+        return self.sparsity * max(top, 0.0)
+
     def _negative(self, X: Signal) -> bool:
         return self.signed and X.signed
 
@@ -215,6 +259,7 @@ class SparseCoding(Iterative[SparseCodingModel]):
             codes=Z,
             signed=X.signed,
             penalty=penalty,
+            method=self,
             rest=rest,
             value=codes.value(rest, Z, penalty),
         )
