@@ -16,6 +16,7 @@ from sigsep_classic.factorizers.lowrank import complex_start
 from sigsep_classic.factorizers.lowrank.consistency import Consistency
 from sigsep_classic.kernels.beta_nmf import multiplicative_update
 from sigsep_classic.kernels.complex_nmf import complex_nmf
+from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.pipeline import separate_array
 from tests.reference import complex_nmf as reference
 
@@ -329,6 +330,7 @@ def test_silence_is_taken_and_given():
 # ---- memory
 
 
+@pytest.mark.skipif(not enabled(), reason="NUMBA_DISABLE_JIT is set: the NumPy line has larger tiles")
 @pytest.mark.parametrize("n_phases", [None, 4])
 def test_beside_the_phases_an_iteration_takes_next_to_nothing(n_phases, monkeypatch):
     monkeypatch.setenv("SIGSEP_NUM_THREADS", "1")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sigsep_classic import METHODS
+from sigsep_classic.kernels.jit import enabled
 from tests.conformance.promises import FRONTENDS, PROMISES, Case, assert_same, check_method
 from tests.emulation.emulator import emulated
 
@@ -99,6 +100,8 @@ def test_on_the_emulated_gpu(label, frontend, promise, backwards):
 @pytest.mark.parametrize("frontend", FRONTENDS)
 @pytest.mark.parametrize("label", METHOD_CASES)
 def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real, emulated_gpu):
+    if label == "sparse_coding" and not enabled():
+        pytest.skip("NUMBA_DISABLE_JIT is set: the NumPy line takes other moves towards the same optimum")
     case = case_of(label, frontend)
     x = case.signal(real)
     on_gpu = case.separate(x)
