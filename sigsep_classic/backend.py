@@ -46,6 +46,16 @@ def fft_namespace(x: Array) -> ModuleType:
     return scipy.fft
 
 
+def fft_options(x: Array) -> dict[str, int]:
+    """Return the options FFTs of ``x`` are called with: SciPy's take the number of threads, CuPy's none."""
+    return {} if _is_cupy(x) else {"workers": n_threads()}
+
+
+def real_like(like: Array, value: float) -> np.floating:
+    """Return a number of an array's dtype, so that arithmetic with it does not widen the array."""
+    return np.dtype(like.dtype).type(value)
+
+
 def is_cuda(x: Array) -> bool:
     """Say whether kernels for ``x`` take their CUDA twin."""
     return _emulator is not None or _is_cupy(x)

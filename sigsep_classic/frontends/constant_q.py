@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.backend import fft_namespace, n_threads, namespace
+from sigsep_classic.backend import fft_namespace, fft_options, namespace
 from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.frontends.bands import Bands, Row
+from sigsep_classic.frontends.edge import check_coefficients, check_signal
 from sigsep_classic.typing import Array, Grid
 
 _BLOCK_VALUES = 1 << 20
@@ -208,12 +209,7 @@ class ConstantQ:
             ``x`` is not float32 or float64.
         """
         xp = namespace(x)
-        if np.dtype(x.dtype).name not in ("float32", "float64"):
-            raise ArrayTypeError(
-                f"x has dtype {x.dtype}; the transform takes float32 or float64, full scale at ±1"
-            )
-        if x.ndim == 0 or x.shape[-1] == 0:
-            raise ShapeError("x has no samples; the transform needs at least one")
+        check_signal(x, "the transform")
         n_frames = self.n_frames(x.shape[-1])
         spectrum = fft_namespace(x).rfft(x, n=n_frames * self.step, axis=-1)
         spectrum *= x.dtype.type(1 / self.step)
@@ -252,13 +248,12 @@ class ConstantQ:
             ``X`` has not the bins or frames of a signal of ``n_samples``.
         """
         xp = namespace(X)
-        shape = (self.n_bins, self.n_frames(n_samples))
-        if X.shape[-2:] != shape:
-            raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; {n_samples} samples make {shape}")
+        check_coefficients(X, self, n_samples)
+        n_frames = X.shape[-1]
         real = xp.empty(0, dtype=X.dtype).real.dtype
-        length = shape[1] * self.step
+        length = n_frames * self.step
         spectrum = xp.zeros((*X.shape[:-2], length // 2 + 1), dtype=X.dtype)
-        gains = self._gains(shape[1])
+        gains = self._gains(n_frames)
         for part in self._blocks(X):
             rows = range(self.n_bins)[part[-2]]
             F = _fft("fft", _real_ends(X[part], rows, self.n_bins))
@@ -266,7 +261,7 @@ class ConstantQ:
             for f, k in zip(F, rows, strict=True):
                 first, values = gains[k]
                 gain = xp.asarray(values * self.step, dtype=real)
-                for band, row, piece in _pieces(first, len(values), shape[1]):
+                for band, row, piece in _pieces(first, len(values), n_frames):
                     target[band] += f[row] * gain[piece]
         return fft_namespace(X).irfft(spectrum, n=length, axis=-1)[..., :n_samples]
 
@@ -323,5 +318,4 @@ def _smooth_at_most(n: int) -> int:
 
 
 def _fft(kind: str, block: Array) -> Array:
-    options = {"workers": n_threads()} if namespace(block) is np else {}
-    return getattr(fft_namespace(block), kind)(block, axis=-1, **options)
+    return getattr(fft_namespace(block), kind)(block, axis=-1, **fft_options(block))

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.backend import fft_namespace, n_threads, namespace
+from sigsep_classic.backend import fft_namespace, fft_options, namespace
 from sigsep_classic.checks import check_count
-from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.frontends.edge import check_coefficients, check_signal
 from sigsep_classic.typing import Array, Grid
 
 _BLOCK_VALUES = 1 << 20
@@ -113,12 +114,7 @@ class STFT:
             ``x`` is not float32 or float64.
         """
         xp = namespace(x)
-        if np.dtype(x.dtype).name not in ("float32", "float64"):
-            raise ArrayTypeError(
-                f"x has dtype {x.dtype}; the STFT takes float32 or float64, full scale at ±1"
-            )
-        if x.ndim == 0 or x.shape[-1] == 0:
-            raise ShapeError("x has no samples; the STFT needs at least one")
+        check_signal(x, "the STFT")
         n_samples, n_frames = x.shape[-1], self.n_frames(x.shape[-1])
         window = xp.asarray(_window(self.window, self.n_fft), dtype=x.dtype)
         left = self.n_fft // 2
@@ -155,17 +151,15 @@ class STFT:
             ``X`` has not the bins or frames of a signal of ``n_samples``.
         """
         xp = namespace(X)
-        shape = (self.n_bins, self.n_frames(n_samples))
-        if X.shape[-2:] != shape:
-            raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; {n_samples} samples make {shape}")
+        check_coefficients(X, self, n_samples)
         spectra = X.swapaxes(-1, -2)
         dtype = xp.empty(0, dtype=X.dtype).real.dtype
         window = xp.asarray(_window(self.window, self.n_fft), dtype=dtype)
         overlap = -(-self.n_fft // self.step)
-        total = xp.zeros((*spectra.shape[:-2], shape[1] + overlap - 1, self.step), dtype=dtype)
+        total = xp.zeros((*spectra.shape[:-2], X.shape[-1] + overlap - 1, self.step), dtype=dtype)
         for part in self._blocks(spectra):
             self._overlap_add(total, _irfft(spectra[part], self.n_fft) * window, part)
-        weights = _overlapped(_window(self.window, self.n_fft) ** 2, self.step, shape[1])
+        weights = _overlapped(_window(self.window, self.n_fft) ** 2, self.step, X.shape[-1])
         kept = slice(self.n_fft // 2, self.n_fft // 2 + n_samples)
         scale = xp.asarray(1 / weights[kept], dtype=dtype)
         return total.reshape(*spectra.shape[:-2], -1)[..., kept] * scale
@@ -221,12 +215,8 @@ def _overlapped(values: np.ndarray, step: int, n_frames: int) -> np.ndarray:
 
 
 def _rfft(frames: Array) -> Array:
-    if namespace(frames) is np:
-        return fft_namespace(frames).rfft(frames, axis=-1, overwrite_x=True, workers=n_threads())
-    return fft_namespace(frames).rfft(frames, axis=-1)
+    return fft_namespace(frames).rfft(frames, axis=-1, overwrite_x=True, **fft_options(frames))
 
 
 def _irfft(spectra: Array, n: int) -> Array:
-    if namespace(spectra) is np:
-        return fft_namespace(spectra).irfft(spectra, n=n, axis=-1, workers=n_threads())
-    return fft_namespace(spectra).irfft(spectra, n=n, axis=-1)
+    return fft_namespace(spectra).irfft(spectra, n=n, axis=-1, **fft_options(spectra))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.backend import is_cuda, namespace, real_like
 from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
@@ -62,7 +62,7 @@ def divergence(
     def work(first: int, stop: int) -> None:
         for i in range(first, stop):
             tile = slice(i * rows, (i + 1) * rows)
-            v, m = Vt[tile] * _real(V, gain), (Ht[tile] * _real(V, gain)) @ W.T
+            v, m = Vt[tile] * real_like(V, gain), (Ht[tile] * real_like(V, gain)) @ W.T
             if Mt is None:
                 sums[i] = _divergence_tile(v, m, beta)
             else:
@@ -81,16 +81,16 @@ def divergence(
 def _divergence_entries(v: Array, m: Array, beta: float) -> Array:
     """Return d(v | m) of each entry; overwrites m and, where β <= 0, v."""
     xp, beta = namespace(v), snapped(beta)
-    xp.maximum(m, _real(m, MODEL_FLOOR if beta != 2 else 0), out=m)
+    xp.maximum(m, real_like(m, MODEL_FLOOR if beta != 2 else 0), out=m)
     if beta <= 0:
-        xp.maximum(v, _real(v, DATA_FLOOR), out=v)
+        xp.maximum(v, real_like(v, DATA_FLOOR), out=v)
     if beta == 2:
-        return _real(m, 0.5) * (v - m) ** 2
+        return real_like(m, 0.5) * (v - m) ** 2
     if beta == 0:
         ratio = v / m
         return ratio - xp.log(ratio) - 1
     if beta == 1:
-        return v * xp.log(xp.maximum(v / m, _real(m, 1e-37))) - v + m  # 0 log 0 = 0
+        return v * xp.log(xp.maximum(v / m, real_like(m, 1e-37))) - v + m  # 0 log 0 = 0
     return _general(v, m, beta)
 
 
@@ -117,16 +117,16 @@ def _divergence_tile(v: Array, m: Array, beta: float) -> float:
         v -= m
         v *= v
         return 0.5 * _total(v)
-    xp.maximum(m, _real(m, MODEL_FLOOR), out=m)
+    xp.maximum(m, real_like(m, MODEL_FLOOR), out=m)
     if beta <= 0:
-        xp.maximum(v, _real(v, DATA_FLOOR), out=v)
+        xp.maximum(v, real_like(v, DATA_FLOOR), out=v)
     if beta == 0:
         v /= m
         return _total(v) - _total(xp.log(v, out=m)) - v.size
     if beta == 1:
         excess = _total(m) - _total(v)
         ratio = xp.divide(v, m, out=m)
-        xp.maximum(ratio, _real(m, 1e-37), out=ratio)  # 0 log 0 = 0
+        xp.maximum(ratio, real_like(m, 1e-37), out=ratio)  # 0 log 0 = 0
         xp.log(ratio, out=ratio)
         ratio *= v
         return _total(ratio) + excess
@@ -196,7 +196,3 @@ def _divergence_blocks(first, stop, rows, V, W, H, kl, numbers, sums):  # type: 
             for f in range(0, n_freq, 256):  # float32 sums of a stretch, float64 of stretches
                 part = slice(f, min(f + 256, n_freq))
                 sums[block] += _divergence_row(V[t0 + t, part], model[t, part], kl, gain, floor, least)
-
-
-def _real(like: Array, value: float) -> np.floating:
-    return np.dtype(like.dtype).type(value)

@@ -1,5 +1,5 @@
 // Elementwise part of the beta-NMF updates: from V and the model in P to N = M V P^(beta-2) and M P^(beta-1).
-// kind 0: Itakura-Saito, 1: Kullback-Leibler, 3: beta = 1/2, 4: beta = 3/2, 5: Euclidean, 2: any beta.
+// kind 0: Itakura-Saito, 1: Kullback-Leibler, 3: beta = 0.5, 4: beta = 1.5, 5: Euclidean, 2: any beta.
 // Without weights M is 1; where M is 0, V is not looked at.
 
 extern "C" __global__ void ratios(const real* V, const real* M, real* N, real* P, long long size, int kind,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.backend import is_cuda, namespace, real_like
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, divergence
 from sigsep_classic.kernels.beta_sweep import exponent_of, joint_exponents, kind_of, sweep, tiny_of
@@ -157,13 +157,9 @@ def _rows(W: Array, H: Array, factor: str) -> Array:
     return H.T if factor == "H" else W
 
 
-def _real(like: Array, value: float) -> np.floating:
-    return np.dtype(like.dtype).type(value)
-
-
 def _euclidean(V: Array, W: Array, H: Array, factor: str, gain: float) -> tuple[Array, Array]:
     """Return the sums of g V ≈ W (g H); g V is never formed."""
-    scaled, g = H.T * _real(V, gain), _real(V, gain)
+    scaled, g = H.T * real_like(V, gain), real_like(V, gain)
     A, B, data = (scaled, W, V.T) if factor == "H" else (W, scaled, V)
     with single_threaded_blas():  # the same bits whatever the number of threads
         numerator = data @ B
@@ -180,7 +176,7 @@ def multiply(A: Array, numerator: Array, denominator: Array, exponent: float, ti
     has = denominator > 0
     numerator /= xp.where(has, denominator, 1)
     if exponent != 1:
-        numerator **= _real(A, exponent)
+        numerator **= real_like(A, exponent)
     A *= xp.where(has, numerator, 1)
     if tiny:
         A[tiny > A] = 0
@@ -206,12 +202,12 @@ def _numpy(
 ) -> Iterator[Tile]:
     """Yield all frames at once: where, gain H, N and P, each frame after frame."""
     v = V.T if weights is None else np.where(weights.T > 0, V.T, 0)
-    v = v * _real(V, gain)
+    v = v * real_like(V, gain)
     if beta <= 0:
-        v = np.maximum(v, _real(V, DATA_FLOOR))
-    activations = H.T * _real(V, gain)
-    m = np.maximum(activations @ W.T, _real(V, MODEL_FLOOR))
-    P = m ** _real(V, beta - 1)
+        v = np.maximum(v, real_like(V, DATA_FLOOR))
+    activations = H.T * real_like(V, gain)
+    m = np.maximum(activations @ W.T, real_like(V, MODEL_FLOOR))
+    P = m ** real_like(V, beta - 1)
     N = v * P / m
     if weights is not None:
         N, P = N * weights.T, P * weights.T
@@ -226,7 +222,7 @@ def _gpu(V: Array, W: Array, H: Array, beta: float, gain: float, weights: Array 
     rows = max(1, CUDA_TILE // V.shape[0])
     for t in range(0, len(Vt), rows):
         tile = slice(t, t + rows)
-        activations = Ht[tile] * _real(V, gain)
+        activations = Ht[tile] * real_like(V, gain)
         P = activations @ W.T
         N = xp.empty_like(P)
         size, kind = cuda.long(P.size), kind_of(beta)
@@ -260,11 +256,11 @@ def _joint_sums(
 ) -> tuple[Array, Array]:
     """Update H in place and return the sums for W."""
     xp, Ht = namespace(W), H.T
-    a, b = (_real(W, power) for power in joint_exponents(beta))
+    a, b = (real_like(W, power) for power in joint_exponents(beta))
     numerator, denominator = xp.zeros_like(W), xp.zeros_like(W)
     for tile, old, N, P in tiles:
         multiply(Ht[tile], N @ W, P @ W, exponent, tiny_of(W.dtype, "H", gain))
-        new = Ht[tile] * _real(W, gain)
+        new = Ht[tile] * real_like(W, gain)
         kept = new > 0
         change = xp.where(kept, new, 1) / xp.where(kept, old, 1)
         numerator += N.T @ xp.where(kept | (a == 0), old * change**a, 0)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.backend import is_cuda, namespace, real_like
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.complex_nmf_loops import SLOTS, error_blocks, iterate_blocks
 from sigsep_classic.kernels.jit import enabled
@@ -109,10 +109,6 @@ def _n_slots(Y: np.ndarray) -> int:
     return min(SLOTS, Y.shape[1])
 
 
-def _real(like: Array, value: float) -> np.floating:
-    return np.dtype(like.dtype).type(value)
-
-
 def _writable(A: np.ndarray) -> np.ndarray:
     """Return A, or a copy: numba types read-only arrays apart."""
     return A if A.flags.writeable else A.copy()
@@ -130,7 +126,7 @@ def _frames(Y, B, Ht, U, starts, gain, tile=64):  # type: ignore[no-untyped-def]
     """Yield gain Y − F and X, (frames, rows), of runs of frames, with the slice they are of."""
     for t in range(0, Y.shape[1], tile):
         run = slice(t, t + tile)
-        D = (Y[:, run].transpose(1, 0, 2) * _real(B, gain)).reshape(-1, B.shape[1])
+        D = (Y[:, run].transpose(1, 0, 2) * real_like(B, gain)).reshape(-1, B.shape[1])
         X = np.zeros(D.shape, B.dtype)
         for j, (a, b) in enumerate(pairwise(starts)):
             P = Ht[run, a:b] @ B[a:b]
@@ -142,7 +138,7 @@ def _frames(Y, B, Ht, U, starts, gain, tile=64):  # type: ignore[no-untyped-def]
 def _numpy(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ignore[no-untyped-def]
     for half in "HW" if learn else "H":
         for D, X, run in _frames(Y, B, Ht, U, starts, gain):
-            np.maximum(X, _real(B, FLOOR), out=X)
+            np.maximum(X, real_like(B, FLOOR), out=X)
             E = D / X
             below = X @ B.T
             above = np.empty_like(below)
@@ -172,10 +168,10 @@ def _turned(U, E):  # type: ignore[no-untyped-def]
 def multiplied(H: Array, above: Array, below: Array, penalty: Array, exponent: float) -> Array:
     """Return H above / (below + penalty p H^(p−1)), 0 where H is next to nothing and H where nothing is below."""
     xp = namespace(H)
-    active = _real(H, TINY) < H
+    active = real_like(H, TINY) < H
     if float(penalty.max()) > 0:
-        powers = xp.where(active, H, 1) ** _real(H, exponent - 1)
-        below = below + penalty * _real(H, exponent) * powers
+        powers = xp.where(active, H, 1) ** real_like(H, exponent - 1)
+        below = below + penalty * real_like(H, exponent) * powers
     has = below > 0
     ratio = xp.where(has, above / xp.where(has, below, 1), 1)
     return xp.where(active, H * ratio, 0)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.backend import is_cuda, namespace, real_like
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, _divergence_tile
 from sigsep_classic.kernels.beta_nmf import multiply
@@ -75,7 +75,7 @@ def multiplicative_update(
     else:
         assert A.flags.c_contiguous
         flat = (np.ascontiguousarray(array).reshape(-1) for array in (A, numerator, denominator))
-        multiply_entries(*flat, *(_real(V, number) for number in (exponent, tiny)))
+        multiply_entries(*flat, *(real_like(V, number) for number in (exponent, tiny)))
 
 
 def statistics(
@@ -105,7 +105,7 @@ def statistics(
 
 def divergence(V: Array, W: Array, H: Array, *, beta: float, gain: float = 1.0) -> float:
     """Return the β-divergence of V from W ∗ H, summed over all entries, in units of ``gain * V``."""
-    xp, g, Vt = namespace(V), _real(V, gain), V.T
+    xp, g, Vt = namespace(V), real_like(V, gain), V.T
     sums = np.zeros(len(Vt))
 
     def work(tile: slice, model: Array) -> None:
@@ -139,10 +139,6 @@ def rows_of(H: Array) -> Array:
     return H.T[:, :, None] if H.ndim == 2 else H.transpose(2, 0, 1)
 
 
-def _real(like: Array, value: float) -> np.floating:
-    return np.dtype(like.dtype).type(value)
-
-
 def _factor(W: Array, H: Array, factor: str) -> Array:
     return W if factor == "W" else rows_of(H)
 
@@ -163,7 +159,7 @@ def _roles(
     A, B = (rows, W) if factor == "H" else (W, rows)
     A, B = _padded(A, J - 1, n_a), _padded(B, I - 1, n_b)
     scaled = A if factor == "H" else B
-    scaled *= _real(scaled, gain)
+    scaled *= real_like(scaled, gain)
     return A, B, n_a, n_b
 
 
@@ -256,9 +252,9 @@ def _numpy(
     V: np.ndarray, A: np.ndarray, B: np.ndarray, n_a: int, n_b: int, of_H: bool, beta: float, gain: float
 ) -> tuple[np.ndarray, ...]:
     def ratios(v: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        v = np.maximum(v * _real(v, gain), _real(v, DATA_FLOOR if beta <= 0 else 0))
-        m = np.maximum(m, _real(m, MODEL_FLOOR))
-        P = m ** _real(m, beta - 1)
+        v = np.maximum(v * real_like(v, gain), real_like(v, DATA_FLOOR if beta <= 0 else 0))
+        m = np.maximum(m, real_like(m, MODEL_FLOOR))
+        P = m ** real_like(m, beta - 1)
         return v * P / m, P
 
     return _contracted(V, A, B, n_a, n_b, of_H, beta, ratios, slice(0, V.shape[1]))

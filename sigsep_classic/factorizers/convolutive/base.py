@@ -15,6 +15,7 @@ from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Iterative, magnitudes
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.factorizers.extrapolation import extrapolated
+from sigsep_classic.kernels.beta_sweep import exponent_of
 from sigsep_classic.kernels.convolutive_nmf import divergence, multiplicative_update, rows_of
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -76,12 +77,7 @@ class Convolutive(Iterative[ConvolutiveState]):
     @property
     def exponent(self) -> float:
         """γ of the update [A/B]^γ: Févotte & Idier 2011; 1 between 0 and 1 unless ``"mu"`` or sparse."""
-        beta = self._beta
-        if beta > 2:
-            return 1 / (beta - 1)
-        if beta < 0 or (beta < 1 and (self.solver == "mu" or self.sparsity > 0)):
-            return 1 / (2 - beta)
-        return 1.0
+        return exponent_of(self._beta, fast=self.solver != "mu" and self.sparsity == 0)
 
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames), frame after frame in memory.

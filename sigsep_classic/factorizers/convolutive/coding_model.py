@@ -10,7 +10,7 @@ import numpy as np
 from sigsep_classic.backend import fft_namespace, namespace, to_host
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.convolutive import shifts
-from sigsep_classic.factorizers.models import Groups, check_groups
+from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.typing import Array
 
 
@@ -71,7 +71,7 @@ class SparseCodingModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``component1 …``."""
-        return tuple(f"component{k + 1}" for k in range(self.n_components))
+        return component_names(self.n_components)
 
     @property
     def spectra(self) -> Array:

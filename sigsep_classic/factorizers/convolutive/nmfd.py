@@ -11,7 +11,7 @@ import numpy as np
 from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import check_example, nearest_power_of_two
+from sigsep_classic.factorizers.base import check_example, usual_stft
 from sigsep_classic.factorizers.convolutive.base import Convolutive
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.frontends import STFT
@@ -132,7 +132,7 @@ class NMFD(Convolutive):
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop; shorter ones tell notes from drums less well."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     def sizes(self, n_freq: int, n_frames: int) -> tuple[int, int, int, int]:
         """Return bins and lags of templates, one shift, and frames of activations."""

@@ -7,9 +7,7 @@ several atoms long; many rows (a spectrogram's bins) through matrix products, on
 
 from __future__ import annotations
 
-from typing import Any
-
-from sigsep_classic.backend import fft_namespace, n_threads, namespace
+from sigsep_classic.backend import fft_namespace, fft_options, namespace
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
@@ -143,17 +141,11 @@ def fast_length(n: int) -> int:
     return int(next_fast_len(n, real=True))
 
 
-def _workers(x: Array) -> dict[str, Any]:
-    import numpy as np
-
-    return {"workers": n_threads()} if namespace(x) is np else {}
-
-
 def rfft(x: Array, n: int) -> Array:
     """Return the spectrum of real x along its last axis, zeros added up to ``n``."""
-    return fft_namespace(x).rfft(x, n, axis=-1, **_workers(x))
+    return fft_namespace(x).rfft(x, n, axis=-1, **fft_options(x))
 
 
 def irfft(x: Array, n: int) -> Array:
     """Return the real signal of length ``n``."""
-    return fft_namespace(x).irfft(x, n, axis=-1, **_workers(x))
+    return fft_namespace(x).irfft(x, n, axis=-1, **fft_options(x))

@@ -10,7 +10,12 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError
-from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
+from sigsep_classic.factorizers.base import (
+    Callback,
+    magnitudes,
+    spectrogram,
+    usual_stft,
+)
 from sigsep_classic.factorizers.demixing.clustering import by_distribution
 from sigsep_classic.factorizers.demixing.optimize import Rule, Search
 from sigsep_classic.factorizers.demixing.whitening import Samples, samples
@@ -156,7 +161,7 @@ class ISA:
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> ISAModel:
         """Return the components of X (channels, freq, frames), the strongest first.
@@ -172,8 +177,8 @@ class ISA:
             X is not finite.
         """
         V = spectrogram(X)
-        xp, real = namespace(V), V.dtype if V.dtype.kind == "f" else np.dtype(float)
-        V = xp.sqrt((V.astype(float) ** 2).mean(axis=0))
+        xp, real = namespace(V), V.dtype
+        V = magnitudes(V.astype(float))
         B, H = leading_subspace(V, self.n_components)
         rows = H if self.independent == "time" else xp.ascontiguousarray(B.T)
         data = samples(rows[:, None], rank=_RANK)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
+from sigsep_classic.factorizers.base import Callback, spectrogram, usual_stft
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
@@ -112,7 +112,7 @@ class HPSS:
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
-        return STFT(n_fft=nearest_power_of_two(0.0929 * sample_rate))
+        return usual_stft(sample_rate)
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of the parts of X (channels, freq, frames)."""

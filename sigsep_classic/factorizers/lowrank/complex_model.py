@@ -139,10 +139,11 @@ class ComplexNMFModel:
     def _estimates(self, groups: Groups | None, *, shared: bool) -> Array:
         xp = namespace(self.W)
         wanted = check_groups(groups, self.names)
-        fallback = self._shares(wanted) if shared else None
+        rows = self.rows
+        fallback = self._shares(wanted, rows) if shared else None
         out = xp.zeros((len(wanted), *self.mixture.shape), self.mixture.dtype)
         for run, Y in self._runs():
-            n, rows = len(Y), self.rows
+            n = len(Y)
             parts = xp.zeros((len(wanted), *Y.shape), Y.dtype)
             amplitudes = xp.zeros(parts.shape, self.W.dtype)
             D, X = Y.copy(), xp.zeros(Y.shape, self.W.dtype)
@@ -162,10 +163,10 @@ class ComplexNMFModel:
         out = out.swapaxes(-1, -2)
         return xp.ascontiguousarray(out.real) if self.samples else out
 
-    def _shares(self, groups: Groups) -> Array:
+    def _shares(self, groups: Groups, rows: Array) -> Array:
         """Return the share of each group in the amplitudes of each frame, (groups, frames)."""
         xp = namespace(self.W)
-        sized = self.H * self._gain * self.rows.sum(axis=1)[:, None]
+        sized = self.H * self._gain * rows.sum(axis=1)[:, None]
         whole, totals = sized.sum(axis=1), sized.sum(axis=0)
         always = whole / whole.sum() if whole.sum() > 0 else xp.ones_like(whole) / len(whole)
         heard = totals > FLOOR

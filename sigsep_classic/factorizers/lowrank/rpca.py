@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError
-from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
+from sigsep_classic.factorizers.base import Callback, magnitudes, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.lowrank.principal_pursuit import Parts, principal_component_pursuit
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
@@ -166,7 +166,7 @@ class RPCA:
         Parts or None
             Low-rank and sparse matrix (freq, frames), scaled so that their sum is at most 1; None of silence.
         """
-        mean = V[0] if V.shape[0] == 1 else _root_mean_square(V)
+        mean = magnitudes(V)
         top = float(mean.max())
         if not math.isfinite(top):
             raise NumericalError(f"RPCA: the largest magnitude is {top}; give finite data")
@@ -174,12 +174,8 @@ class RPCA:
             return None
         D = (mean / top) ** self.power
         weight = self.sparsity / math.sqrt(max(D.shape))
-        swapped = not D.flags.c_contiguous
-        D = namespace(D).ascontiguousarray(D.T if swapped else D)
         options: dict[str, Any] = {"tol": self.tol, "n_iter": self.n_iter, "seed": self.seed}
-        parts = principal_component_pursuit(D, weight=weight, callback=callback, **options)
-        if not swapped:
-            return parts
+        parts = principal_component_pursuit(D.T, weight=weight, callback=callback, **options)
         return Parts(
             low_rank=parts.low_rank.T, sparse=parts.sparse.T, rank=parts.rank, residuals=parts.residuals
         )
@@ -193,7 +189,3 @@ class RPCA:
         if self.mask_edge == 0.5:
             return (share > 0.5).astype(share.dtype)
         return namespace(share).clip((share - self.mask_edge) / (1 - 2 * self.mask_edge), 0, 1)
-
-
-def _root_mean_square(V: Array) -> Array:
-    return namespace(V).sqrt((V * V).mean(axis=0))
