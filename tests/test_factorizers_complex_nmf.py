@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from benchmarks.complex_nmf import textbook
 from sigsep_classic import NMF, STFT, ComplexNMF, synthesize
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.factorizers import base
 from sigsep_classic.factorizers.lowrank import complex_start
 from sigsep_classic.factorizers.lowrank.consistency import Consistency
 from sigsep_classic.kernels.beta_nmf import multiplicative_update
@@ -414,7 +415,7 @@ def test_an_array_of_the_host_is_brought_to_the_device_of_the_data(monkeypatch):
             brought.append(type(array))
             return np.asarray(array, **options)
 
-    monkeypatch.setattr(complex_start, "namespace", lambda x: Other())
+    monkeypatch.setattr(base, "namespace", lambda x: Other())
     got = complex_start.adopted("W", start.W, like=start.W.astype(np.float32))
     assert brought == [np.ndarray]
     assert got.dtype == np.float32

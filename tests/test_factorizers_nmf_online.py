@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import NMF, STFT, OnlineNMF, synthesize
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.lowrank.templates import Templates
+from sigsep_classic.factorizers.templates import Templates
 from sigsep_classic.kernels.beta_divergence import divergence
 
 BETAS = (-1.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0)

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import NMF
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.lowrank.templates import Templates
+from sigsep_classic.factorizers.templates import Templates
 from sigsep_classic.typing import Grid
 from tests.reference.beta_nmf import d
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from sigsep_classic.backend import namespace
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.models import Model
 from sigsep_classic.frontends import STFT
@@ -95,6 +97,41 @@ def raised(V: Array, power: float) -> Array:
             f"X is too quiet: to the power {power} it is 0 in {V.dtype}; scale it up or use float64"
         )
     return P
+
+
+def level_of(V: Array, weights: Array | None = None) -> float:
+    """Return the mean of V (freq, frames), weighted.
+
+    Raises
+    ------
+    NumericalError
+        It is not finite.
+    """
+    if weights is None:
+        mean = float(to_host(V.mean(dtype=np.float64)))
+    else:
+        total = float(to_host(weights.sum(dtype=np.float64)))
+        mean = float(to_host((weights * V).sum(dtype=np.float64))) / total if total > 0 else 0.0
+    if not math.isfinite(mean):
+        raise NumericalError(f"the mean of V is {mean}; give finite data, and a smaller power")
+    return mean
+
+
+def gain_for(mean: float) -> float:
+    """Return the power of two nearest to 1 / mean; 1 for silence."""
+    return 2.0 ** min(max(-round(math.log2(mean)), -1000), 1000) if mean > 0 else 1.0
+
+
+def gain_and_level(mean: float) -> tuple[float, float]:
+    """Return `gain_for` a mean, and the mean times it: near 1, and 1 for silence."""
+    gain = gain_for(mean)
+    return gain, mean * gain if mean > 0 else 1.0
+
+
+def brought_to(like: Array, A: Array) -> Array:
+    """Return A on the device and in the dtype of ``like``; a copy only where it must be one."""
+    xp = namespace(like)
+    return xp.asarray(A if namespace(A) is xp else to_host(A), dtype=like.dtype)
 
 
 def check_example(name: str, X: Array) -> None:

@@ -193,8 +193,35 @@ class MaskModel:
         return self.gains(groups) * self.magnitude
 
 
+class OfTemplates:
+    """What models with templates W (freq, components) of magnitudes to a ``power`` tell alike."""
+
+    W: Array
+    power: float
+
+    @property
+    def n_components(self) -> int:
+        """Number of components."""
+        return int(self.W.shape[1])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``component1 …``."""
+        return component_names(self.n_components)
+
+    @property
+    def spectra(self) -> Array:
+        """Templates as magnitudes, (freq, components)."""
+        return self.W if self.power == 1 else self.W ** (1 / self.power)
+
+    @property
+    def stems(self) -> Groups | None:
+        """None: nothing says which component belongs where."""
+        return None
+
+
 @dataclass(frozen=True, kw_only=True)
-class LowRankModel:
+class LowRankModel(OfTemplates):
     """V ≈ W H: templates times activations, one spectrogram for all channels.
 
     Parameters
@@ -215,29 +242,9 @@ class LowRankModel:
     losses: tuple[tuple[int, float], ...] = ()
 
     @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return int(self.W.shape[1])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``component1 …``."""
-        return component_names(self.n_components)
-
-    @property
-    def spectra(self) -> Array:
-        """Templates as magnitudes, (freq, components)."""
-        return self.W if self.power == 1 else self.W ** (1 / self.power)
-
-    @property
     def energies(self) -> Array:
         """Sum of each component over all entries, (components,)."""
         return self.W.sum(axis=0) * self.H.sum(axis=1)
-
-    @property
-    def stems(self) -> Groups | None:
-        """None: nothing says which component belongs where."""
-        return None
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return ``sum of W_k H_k`` over each group, (groups, 1, freq, frames), in the domain of V."""

@@ -12,7 +12,7 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, magnitudes
+from sigsep_classic.factorizers.base import Iterative, brought_to, gain_and_level, level_of, magnitudes
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.factorizers.extrapolation import extrapolated
 from sigsep_classic.kernels.beta_sweep import exponent_of
@@ -44,9 +44,10 @@ class Convolutive(Iterative[ConvolutiveState]):
 
     shifted: ClassVar[bool] = True
     unscaled: ClassVar[int] = 4
+    fewest: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_count("n_components", self.n_components, 0 if hasattr(self, "templates") else 1)
+        check_count("n_components", self.n_components, self.fewest)
         check_count("n_iter", self.n_iter, 0)
         check_count("seed", self.seed, 0)
         check_range("tol", self.tol, 0)
@@ -105,7 +106,7 @@ class Convolutive(Iterative[ConvolutiveState]):
         rows = np.abs(rng.standard_normal((frames, K, shifts))) + 0.1
         W = self._with_known(W)
         W /= _or_one(W.sum(axis=(0, 2)))[:, None]
-        gain, level = level_of(X)
+        gain, level = gain_and_level(level_of(X))
         rows *= level / gain * X.size / rows.sum() if X.any() else 0.0
         W, rows = (xp.asarray(np.ascontiguousarray(A), dtype=X.dtype) for A in (W, rows))
         return self._state(W, rows, X.shape, gain, level)
@@ -123,7 +124,7 @@ class Convolutive(Iterative[ConvolutiveState]):
             They have another power than ours, or entries that are negative or not finite.
         """
         xp, K, (n_freq, n_frames) = namespace(X), self._n_all, X.shape
-        W, rows = (xp.array(A, dtype=X.dtype, order="C", copy=True) for A in (start.W, rows_of(start.H)))
+        W, rows = (xp.array(brought_to(X, A), order="C", copy=True) for A in (start.W, rows_of(start.H)))
         fits = W.shape[1] == rows.shape[1] == K and start.H.ndim == (3 if self.shifted else 2)
         short = len(W) <= n_freq >= rows.shape[2] and len(rows) <= n_frames >= W.shape[2]
         if not (fits and short):
@@ -135,7 +136,7 @@ class Convolutive(Iterative[ConvolutiveState]):
             raise ParameterError(f"start is of magnitude to the power {start.power}; here power={self.power}")
         if not all(float(A.min()) >= 0 and math.isfinite(float(A.max())) for A in (W, rows)):
             raise ParameterError("start has negative or infinite entries; factors are not negative")
-        state = self._state(W, rows, X.shape, *level_of(X))
+        state = self._state(W, rows, X.shape, *gain_and_level(level_of(X)))
         return replace(state, fixed=start.fixed) if isinstance(start, ConvolutiveState) else state
 
     def step(self, X: Array, model: ConvolutiveState) -> ConvolutiveState:
@@ -240,12 +241,3 @@ class Convolutive(Iterative[ConvolutiveState]):
 
 def _or_one(sums: np.ndarray) -> np.ndarray:
     return np.where(sums > 0, sums, 1)
-
-
-def level_of(V: Array) -> tuple[float, float]:
-    """Return the power of two nearest to 1 / mean(V), and the mean of V times it; 1 and 1 for silence."""
-    mean = float(to_host(V.mean(dtype=np.float64)))
-    if not math.isfinite(mean):
-        raise NumericalError(f"the mean of V is {mean}; give finite data, and a smaller power")
-    gain = 2.0 ** -round(math.log2(mean)) if mean > 0 else 1.0
-    return gain, mean * gain if mean > 0 else 1.0

@@ -9,14 +9,14 @@ from typing import Any, Self
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.factorizers.models import Groups, check_groups, component_names
+from sigsep_classic.factorizers.models import Groups, OfTemplates, check_groups
 from sigsep_classic.kernels.convolutive_nmf import convolved
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvolutiveModel:
+class ConvolutiveModel(OfTemplates):
     """Templates that last several frames, started by activations; one spectrogram for all channels.
 
     V̂[f, t] = Σ_k Σ_φ Σ_l W[f−φ, k, l] H[k, φ, t−l]; without shifts there is but φ = 0.
@@ -57,19 +57,9 @@ class ConvolutiveModel:
     gains: Array = None
 
     @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return int(self.W.shape[1])
-
-    @property
     def n_rows(self) -> int:
         """Number of frequencies that W ∗ H stands for."""
         return self.shape[0] if self.rows is None else self.rows.stop - self.rows.start
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``component1 …``."""
-        return component_names(self.n_components)
 
     @property
     def masses(self) -> tuple[Array, Array]:

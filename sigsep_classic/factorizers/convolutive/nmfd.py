@@ -14,6 +14,7 @@ from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import check_example, usual_stft
 from sigsep_classic.factorizers.convolutive.base import Convolutive
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
+from sigsep_classic.factorizers.templates import checked, stems_of
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, Grid
 
@@ -120,6 +121,7 @@ class NMFD(Convolutive):
     name: ClassVar[str] = "nmfd"
     shifted: ClassVar[bool] = False
     unscaled: ClassVar[int] = 10
+    fewest: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -167,12 +169,7 @@ class NMFD(Convolutive):
         """Return templates that sum to one, the strongest component first; with named sources in their order."""
         if not self.templates or model.fixed:
             return super().finish(model)
-        stems, first = {}, 0
-        for name, count in {**self._counts, REST: self.n_components}.items():
-            if count:
-                stems[name] = list(range(first, first + count))
-            first += count
-        return replace(self._plain(model), stems=stems)
+        return replace(self._plain(model), stems=stems_of(self._counts, self.n_components))
 
     @property
     def _counts(self) -> dict[str, int]:
@@ -212,18 +209,9 @@ def _checked(templates: Any) -> dict[str, np.ndarray]:
         raise ParameterError(f"templates is {templates!r}; give names with arrays (freq, lags)")
     found = {}
     for name, value in templates.items():
-        if not isinstance(name, str) or name == REST:
-            raise ParameterError(
-                f"templates: {name!r} can't name a source; {REST!r} is the components' left over"
-            )
-        array = np.array(to_host(value), dtype=np.float64)
+        array = checked(name, value, expected="(freq, lags)", axes=(2, 3))
         array = array[:, None] if array.ndim == 2 else array
-        if array.ndim != 3 or 0 in array.shape:
-            raise ShapeError(f"templates[{name!r}] has shape {array.shape}; expected (freq, lags)")
-        if not (np.isfinite(array).all() and (array >= 0).all()):
-            raise ParameterError(f"templates[{name!r}] has negative or infinite entries")
         sums = array.sum(axis=(0, 2))
-        array /= np.where(sums > 0, sums, 1)[:, None]
-        array.flags.writeable = False
-        found[name] = array
+        found[name] = array / np.where(sums > 0, sums, 1)[:, None]
+        found[name].flags.writeable = False
     return found

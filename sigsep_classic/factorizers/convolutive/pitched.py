@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.factorizers.base import Callback, magnitudes
-from sigsep_classic.factorizers.convolutive.base import Convolutive, level_of
+from sigsep_classic.factorizers.base import Callback, gain_for, level_of, magnitudes
+from sigsep_classic.factorizers.convolutive.base import Convolutive
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.frontends import ConstantQ
 from sigsep_classic.kernels.convolutive_nmf import multiplicative_update
@@ -77,7 +77,7 @@ class Pitched(Convolutive, ABC):
     def _spectra_beside(self, V: Array, gains: Array) -> Array:
         """Return U (freq, components) ≥ 0 that makes D_β(V | U gains) small."""
         xp, total = namespace(V), float(gains.sum(dtype=np.float64))
-        gain, _ = level_of(V)
+        gain = gain_for(level_of(V))
         mean = V.sum(axis=1) / V.dtype.type(total or 1.0)
         U = xp.ascontiguousarray(xp.repeat(mean[:, None], len(gains), axis=1)[:, :, None])
         if total > 0:

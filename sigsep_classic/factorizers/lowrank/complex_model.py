@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.factorizers.models import Groups, check_groups, component_names
+from sigsep_classic.factorizers.models import Groups, OfTemplates, check_groups
 from sigsep_classic.kernels.complex_nmf import FLOOR
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -20,7 +20,7 @@ TILE = 1 << 18
 
 
 @dataclass(frozen=True, kw_only=True)
-class ComplexNMFModel:
+class ComplexNMFModel(OfTemplates):
     """Y ≈ F = Σ_k g_ck w_fk h_kt u_j(k)cft with |u| = 1: component k belongs to the source j(k), whose phases it has.
 
     Parameters
@@ -63,21 +63,6 @@ class ComplexNMFModel:
     losses: tuple[tuple[int, float], ...] = ()
 
     estimates: ClassVar[bool] = True
-
-    @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return int(self.W.shape[1])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``component1 …``."""
-        return component_names(self.n_components)
-
-    @property
-    def spectra(self) -> Array:
-        """The templates, (freq, components)."""
-        return self.W
 
     @property
     def energies(self) -> Array:

@@ -12,12 +12,12 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, check_example, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two
 from sigsep_classic.factorizers.lowrank.complex_model import ComplexNMFModel
 from sigsep_classic.factorizers.lowrank.complex_start import Mixture, adopted, drawn_factors, drawn_phases
 from sigsep_classic.factorizers.lowrank.complex_updates import consistent_half, inconsistency, learned
 from sigsep_classic.factorizers.lowrank.consistency import Consistency, consistency_of
-from sigsep_classic.factorizers.lowrank.templates import Templates, stems_of
+from sigsep_classic.factorizers.templates import Templates, stems_of, taught
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.complex_nmf import complex_nmf, squared_error
 from sigsep_classic.typing import Array, FrontEnd
@@ -169,13 +169,10 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
         ParameterError
             An example is silent, or has other axes.
         """
-        for name, X in examples.items():
-            check_example(name, X)
         learner = replace(
             self, n_components=self.n_templates, n_phases=1, phase_spread=0.0, consistency=0.0, templates=None
         )
-        learnt = {name: learner.fit(X).W for name, X in examples.items()}
-        return replace(self, templates=Templates({**(self.templates or {}), **learnt}))
+        return replace(self, templates=taught(self.templates, learner, examples))
 
     @property
     def sources(self) -> dict[str, list[int]] | None:

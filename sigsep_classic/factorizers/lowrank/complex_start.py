@@ -10,6 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError, ParameterError
+from sigsep_classic.factorizers.base import brought_to
 from sigsep_classic.typing import Array
 
 TILE = 1 << 18
@@ -112,7 +113,7 @@ def drawn_factors(
 def adopted(name: str, given: Any, *, like: Array, signed: bool = False) -> Array:
     """Return an array of a user's start on the device and in the dtype of ``like``; refuse impossible entries."""
     xp = namespace(like)
-    array = xp.asarray(given if namespace(given) is xp else to_host(given), dtype=like.dtype)
+    array = brought_to(like, given)
     if not bool(xp.isfinite(array).all()) or (not signed and bool((array < 0).any())):
         wanted = "finite" if signed else "finite and not negative"
         raise ParameterError(f"start: {name} has entries that it can't have; they must be {wanted}")

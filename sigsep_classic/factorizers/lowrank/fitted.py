@@ -8,8 +8,8 @@ from typing import Any
 
 from sigsep_classic.backend import to_host
 from sigsep_classic.factorizers.lowrank.solvers import Run
-from sigsep_classic.factorizers.lowrank.templates import Templates
 from sigsep_classic.factorizers.models import LowRankModel
+from sigsep_classic.factorizers.templates import Templates
 from sigsep_classic.typing import Array
 
 
@@ -27,8 +27,6 @@ class NMFModel(LowRankModel):
         Of the entries, frame after frame in memory.
     run : Run
         Of the extrapolated solvers: where momentum has led.
-    value : float or None
-        The loss in units of gain V, where it is known.
     stride : float
         Of the projected gradient, where activations have a given sparseness.
     zeros : bool
@@ -39,9 +37,13 @@ class NMFModel(LowRankModel):
     level: float = 1.0
     weights: Array = None
     run: Run = field(default_factory=Run)
-    value: float | None = None
     stride: float = 0.1
     zeros: bool = False
+
+    @property
+    def value(self) -> float | None:
+        """The loss in units of gain V, where the solver has computed it."""
+        return self.run.value
 
 
 @dataclass(frozen=True, kw_only=True)

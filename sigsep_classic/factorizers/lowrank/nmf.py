@@ -8,7 +8,13 @@ from typing import ClassVar, Self
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import Iterative, check_example, magnitudes, usual_stft
+from sigsep_classic.factorizers.base import (
+    Iterative,
+    gain_and_level,
+    level_of,
+    magnitudes,
+    usual_stft,
+)
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
 from sigsep_classic.factorizers.lowrank.objective import Objective
 from sigsep_classic.factorizers.lowrank.options import check_options, rule_of, same_array
@@ -19,14 +25,12 @@ from sigsep_classic.factorizers.lowrank.sparseness import project
 from sigsep_classic.factorizers.lowrank.starts import (
     adopted,
     broadcast_weights,
-    gain_for,
-    level_of,
     random_start,
     scaled_to,
     svd_start,
 )
-from sigsep_classic.factorizers.lowrank.templates import Templates, stems_of
 from sigsep_classic.factorizers.models import LowRankModel
+from sigsep_classic.factorizers.templates import Templates, stems_of, taught
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import snapped
 from sigsep_classic.kernels.beta_sweep import exponent_of
@@ -228,11 +232,7 @@ class NMF(Iterative[NMFModel]):
         learner = replace(
             self, n_components=self.n_templates, templates=None, notes=None, weights=None, ard=0.0
         )
-        learnt = {}
-        for name, X in examples.items():
-            check_example(name, X)
-            learnt[name] = learner.fit(X).W
-        return replace(self, templates=Templates({**(self.templates or {}), **learnt}))
+        return replace(self, templates=taught(self.templates, learner, examples))
 
     @property
     def exponent(self) -> float:
@@ -258,7 +258,7 @@ class NMF(Iterative[NMFModel]):
             model = self._begin(X, seed)
             for _ in range(START_ITER):
                 model = self.step(X, model)
-            models.append(replace(model, run=Run()))
+            models.append(replace(model, run=Run(value=model.value)))
         return min(models, key=lambda model: self.loss(X, model))
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
@@ -285,7 +285,7 @@ class NMF(Iterative[NMFModel]):
         objective = self._objective(model)
         if self.solver not in ("extrapolated", "hals"):
             stride = objective.update(X, model.W, model.H, stride=model.stride)
-            return replace(model, stride=stride, value=None)
+            return replace(model, stride=stride)
         W, H, run = checked_step(
             model.W,
             model.H,
@@ -294,7 +294,7 @@ class NMF(Iterative[NMFModel]):
             value=lambda W, H: objective.value(X, W, H),
             last=model.run.count + 1 >= self.n_iter,
         )
-        return replace(model, W=W, H=H, run=run, value=run.value)
+        return replace(model, W=W, H=H, run=run)
 
     def loss(self, X: Array, model: NMFModel) -> float:
         """Return the objective, in units of V^β, or its last value if the step has just computed it."""
@@ -342,8 +342,7 @@ class NMF(Iterative[NMFModel]):
         return model
 
     def _model(self, W: Array, Ht: Array, mean: float, weights: Array | None) -> NMFModel:
-        gain = gain_for(mean)
-        level = mean * gain if mean > 0 else 1.0
+        gain, level = gain_and_level(mean)
         return NMFModel(W=W, H=Ht.T, power=self.power, gain=gain, level=level, weights=weights)
 
     def _objective(self, model: NMFModel) -> Objective:

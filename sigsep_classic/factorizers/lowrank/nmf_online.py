@@ -11,10 +11,10 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback, magnitudes, usual_stft
+from sigsep_classic.factorizers.base import Callback, gain_for, level_of, magnitudes, usual_stft
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, with_templates
 from sigsep_classic.factorizers.lowrank.nmf import NMF
-from sigsep_classic.factorizers.lowrank.starts import beyond_range, gain_for, level_of
+from sigsep_classic.factorizers.lowrank.starts import beyond_range
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import divergence

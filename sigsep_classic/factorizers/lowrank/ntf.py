@@ -9,11 +9,15 @@ from typing import Any, ClassVar
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError
-from sigsep_classic.factorizers.base import Iterative, raised, spectrogram, usual_stft
+from sigsep_classic.factorizers.base import Iterative, gain_for, level_of, raised, spectrogram, usual_stft
 from sigsep_classic.factorizers.lowrank.fitted import with_templates
 from sigsep_classic.factorizers.lowrank.nmf import NMF
-from sigsep_classic.factorizers.lowrank.starts import adopted, beyond_range, gain_for, level_of, random_start
-from sigsep_classic.factorizers.models import Groups, check_groups, component_names
+from sigsep_classic.factorizers.lowrank.starts import (
+    adopted,
+    beyond_range,
+    random_start,
+)
+from sigsep_classic.factorizers.models import Groups, OfTemplates, check_groups
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import divergence
 from sigsep_classic.kernels.beta_nmf import multiplicative_update, multiply, statistics
@@ -22,7 +26,7 @@ from sigsep_classic.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class NTFModel:
+class NTFModel(OfTemplates):
     """V_cft ≈ Σ_k q_ck w_fk h_kt.
 
     Parameters
@@ -52,29 +56,9 @@ class NTFModel:
     method: Any = None
 
     @property
-    def n_components(self) -> int:
-        """Number of components."""
-        return int(self.W.shape[1])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """``component1 …``."""
-        return component_names(self.n_components)
-
-    @property
-    def spectra(self) -> Array:
-        """Templates as magnitudes, (freq, components)."""
-        return self.W if self.power == 1 else self.W ** (1 / self.power)
-
-    @property
     def energies(self) -> Array:
         """Sum of each component over all entries, (components,)."""
         return self.Q.sum(axis=0) * self.W.sum(axis=0) * self.H.sum(axis=1)
-
-    @property
-    def stems(self) -> Groups | None:
-        """None: nothing says which component belongs where."""
-        return None
 
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return the sum of the components of each group, (groups, channels, freq, frames), in the domain of V."""

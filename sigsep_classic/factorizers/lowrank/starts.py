@@ -9,35 +9,13 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.factorizers.base import brought_to
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
 FILL = 0.1
 """What zeros of the singular vectors become, in units of their mean: multiplicative updates never leave a zero."""
-
-
-def level_of(V: Array, weights: Array | None = None) -> float:
-    """Return the mean of V (freq, frames), weighted.
-
-    Raises
-    ------
-    NumericalError
-        It is not finite.
-    """
-    if weights is None:
-        mean = float(to_host(V.mean(dtype=np.float64)))
-    else:
-        total = float(to_host(weights.sum(dtype=np.float64)))
-        mean = float(to_host((weights * V).sum(dtype=np.float64))) / total if total > 0 else 0.0
-    if not math.isfinite(mean):
-        raise NumericalError(f"NMF: the mean of V is {mean}; give finite data, and a smaller power")
-    return mean
-
-
-def gain_for(mean: float) -> float:
-    """Return the power of two nearest to 1 / mean; 1 for silence."""
-    return 2.0 ** min(max(-round(math.log2(mean)), -1000), 1000) if mean > 0 else 1.0
 
 
 def adopted(
@@ -84,10 +62,8 @@ def adopted(
 
 
 def _copied(A: Array, like: Array, *, turned: bool) -> Array:
-    xp = namespace(like)
-    if namespace(A) is not xp:
-        A = to_host(A)
-    copy = xp.array(A.T if turned else A, dtype=like.dtype, order="C", copy=True)
+    A = brought_to(like, A)
+    copy = namespace(like).array(A.T if turned else A, order="C", copy=True)
     return copy.T if turned else copy
 
 
@@ -110,7 +86,7 @@ def broadcast_weights(weights: Array, V: Array) -> Array:
         One is negative or not finite.
     """
     xp = namespace(V)
-    given = xp.asarray(to_host(weights) if namespace(weights) is not xp else weights, dtype=V.dtype)
+    given = brought_to(V, weights)
     if given.ndim > 2 or any(a not in (1, b) for a, b in zip(given.shape[::-1], V.shape[::-1], strict=False)):
         raise ShapeError(f"weights have shape {given.shape}; V has (freq, frames) = {V.shape}")
     if not (float(given.min()) >= 0 and math.isfinite(float(given.max()))):

@@ -9,6 +9,8 @@ import numpy as np
 
 from sigsep_classic.backend import to_host
 from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.factorizers.base import check_example
+from sigsep_classic.typing import Array
 
 REST = "rest"
 """Stem of the components that no template stands for."""
@@ -35,7 +37,9 @@ class Templates(Mapping[str, np.ndarray]):
     def __init__(self, given: Mapping[str, Any]) -> None:
         if not isinstance(given, Mapping) or not given:
             raise ParameterError(f"templates is {given!r}; give names with arrays (freq, components)")
-        self._arrays = {name: _checked(name, value) for name, value in given.items()}
+        self._arrays = {
+            name: checked(name, value, expected="(freq, components)") for name, value in given.items()
+        }
         bins = {name: len(array) for name, array in self._arrays.items()}
         if len(set(bins.values())) > 1:
             raise ShapeError(f"templates have different numbers of bins: {bins}")
@@ -97,7 +101,33 @@ def stems_of(counts: Mapping[str, int], n_free: int) -> dict[str, list[int]]:
     return stems
 
 
-def _checked(name: Any, value: Any) -> np.ndarray:
+def taught(templates: Mapping[str, Array] | None, learner: Any, examples: Mapping[str, Array]) -> Templates:
+    """Return ``templates`` with those that ``learner`` finds in recordings of single sources, one fit each.
+
+    Raises
+    ------
+    ParameterError
+        An example is silent, or has other axes than (channels, freq, frames).
+    """
+    for name, X in examples.items():
+        check_example(name, X)
+    return Templates({**(templates or {}), **{name: learner.fit(X).W for name, X in examples.items()}})
+
+
+def checked(name: Any, value: Any, *, expected: str, axes: tuple[int, ...] = (2,)) -> np.ndarray:
+    """Return templates of one source as a float64 array of its own, read-only.
+
+    Parameters
+    ----------
+    name : str
+        Of the source.
+    value : array
+        Non-negative, finite.
+    expected : str
+        Its axes, for messages.
+    axes : tuple of int
+        How many axes there may be.
+    """
     if not isinstance(name, str) or name == REST:
         raise ParameterError(
             f"templates: {name!r} can't name a source; {REST!r} is what no template stands for"
@@ -105,9 +135,9 @@ def _checked(name: Any, value: Any) -> np.ndarray:
     try:
         array = np.array(to_host(value), dtype=np.float64)
     except (ValueError, TypeError):
-        raise ParameterError(f"templates[{name!r}] is {value!r}; give an array (freq, components)") from None
-    if array.ndim != 2 or 0 in array.shape:
-        raise ShapeError(f"templates[{name!r}] has shape {array.shape}; expected (freq, components)")
+        raise ParameterError(f"templates[{name!r}] is {value!r}; give an array {expected}") from None
+    if array.ndim not in axes or 0 in array.shape:
+        raise ShapeError(f"templates[{name!r}] has shape {array.shape}; expected {expected}")
     if not (np.isfinite(array).all() and (array >= 0).all()):
         raise ParameterError(f"templates[{name!r}] has negative or infinite entries")
     array.flags.writeable = False
