@@ -49,8 +49,8 @@ def separate(
         A name in `METHODS`, or an instance such as ``NMF(n_components=12)``.
     frontend : FrontEnd, optional
         Default: the transform the method asks for.
-    mask : {"ratio", "wiener", "binary", "multichannel_wiener"}, optional
-        How spectrograms become gains; default: the method's own way.
+    mask : {"ratio", "wiener", "binary", "multichannel_wiener", "mvdr", "mwf", "gev"}, optional
+        How spectrograms become gains, or with the last three a beamformer; default: the method's own way.
     groups : mapping, str or callable, optional
         How components become stems: ``{"drums": [0, 3], …}``, ``"timbre"``, ``"harmonic_percussive"``, or a
         function of the model.

@@ -10,6 +10,7 @@ from typing import Any
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
+from sigsep_classic.beamforming import FILTERS, beamformed
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
@@ -23,6 +24,9 @@ Groups = str | Mapping[str, Sequence[int]] | Callable[[Any], Mapping[str, Sequen
 
 LEFT_OUT = "(left out)"
 """Group of the components no stem asks for: they take their share of the mask."""
+
+MASKS = (*masking.MASKS, *FILTERS)
+"""Ways from a model's spectrograms to stems, by the name users type: gains, and filters over all channels."""
 
 RESIDUAL = "residual"
 """Stem of what the estimates of a model leave over."""
@@ -52,7 +56,8 @@ def separate_array(
     frontend : FrontEnd, optional
         Default: the one the method asks for, else an STFT of 2048 by 512.
     mask : str, optional
-        One of `masking.MASKS`; default: the method's own gains, or ``"ratio"``.
+        One of `MASKS`; default: the method's own gains, or ``"ratio"``. The beamformers (``"mvdr"``, ``"mwf"``,
+        ``"gev"``) need several channels and leave a stem ``residual``.
     groups : optional
         Names with component indices, a name in `grouping.GROUPERS`, or a function of the model that returns
         names with indices. Default: a method's own stems; for components, ``"timbre"``.
@@ -138,8 +143,8 @@ def told(method: Any, **facts: Any) -> Any:
 
 
 def _check_mask(mask: str | None) -> None:
-    if mask is not None and mask not in masking.MASKS:
-        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(masking.MASKS)}")
+    if mask is not None and mask not in MASKS:
+        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(MASKS)}")
 
 
 def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
@@ -178,13 +183,19 @@ def _synthesized(
         return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
     Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: left_out})
     estimates = are_estimates(model, Y)
+    residual = getattr(model, "residual", False)
     if mask == "multichannel_wiener" and not estimates:
         Y, estimates = masking.multichannel_wiener(Y, X, power=model.power), True
+    elif mask in FILTERS and not estimates:
+        if len(X) == 1:
+            raise ParameterError(f"mask {mask!r} is a filter over several channels; this recording has one")
+        gains = masking.GAINS["ratio"](Y, model.power)
+        Y, estimates, residual = beamformed(X, gains, beamformer=mask), True, True
     elif mask is not None and estimates:
         raise ParameterError(f"mask {mask!r} is for spectrograms; this method makes its estimates itself")
     if estimates:
         stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
-        if complete and getattr(model, "residual", False):
+        if complete and residual:
             stems[RESIDUAL] = x - sum(stems.values())
         return stems
     return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)

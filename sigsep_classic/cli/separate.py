@@ -25,7 +25,7 @@ STDOUT = "-"
 # Written down so that --help needs no NumPy; a test holds them to what the library has.
 CLIP_MODES = ("common", "clamp", "none")
 GROUPERS = ("timbre", "harmonic_percussive")
-MASKS = ("ratio", "wiener", "binary", "multichannel_wiener")
+MASKS = ("ratio", "wiener", "binary", "multichannel_wiener", "mvdr", "mwf", "gev")
 TAUGHT = ("nmf", "complex_nmf", "nmfd")
 FORMATS = ("wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "opus", "mp3")
 SUBTYPES = ("int16", "int24", "int32", "float32", "float64")

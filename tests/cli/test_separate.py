@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import sigsep_classic as ssc
-from sigsep_classic import grouping, masking
+from sigsep_classic import grouping, pipeline
 from sigsep_classic.audio import codecs
 from sigsep_classic.audio.codecs import FORMATS
 from sigsep_classic.audio.writing import CLIP_MODES
@@ -352,7 +352,7 @@ def test_unusual_names_work(cli: Cli, make_song: Cli, name: str) -> None:
 
 
 def test_what_help_lists_is_what_the_library_has() -> None:
-    assert set(verb.MASKS) == set(masking.MASKS)
+    assert set(verb.MASKS) == set(pipeline.MASKS)
     assert verb.CLIP_MODES == CLIP_MODES
     assert tuple(grouping.GROUPERS) == verb.GROUPERS
     assert tuple(FORMATS) == verb.FORMATS
