@@ -1,0 +1,1 @@
+"""Late reverberation told apart from what arrives before it."""
