@@ -7,6 +7,7 @@ sizes, dtypes and contiguity are exercised without a GPU.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -27,8 +28,9 @@ def sources() -> list[str]:
 
 
 def source(op: str) -> str:
-    """Return the full text handed to the compiler for operation ``op``."""
+    """Return the full text handed to the compiler for operation ``op``, ``#include "….cuh"`` of this folder put in."""
     text = (FOLDER / f"{op}.cu").read_text()
+    text = re.sub(r'#include "(\w+\.cuh)"\n', lambda found: (FOLDER / found[1]).read_text(), text)
     return (FOLDER / "common.cuh").read_text() + f'#line 1 "{op}.cu"\n' + text
 
 

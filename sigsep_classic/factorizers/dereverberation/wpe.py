@@ -9,7 +9,7 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ShapeError
 from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two
-from sigsep_classic.factorizers.dereverberation.delayed import blocks_of_bins, stacked_past
+from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past
 from sigsep_classic.factorizers.models import Groups, check_groups
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.threads import single_threaded_blas

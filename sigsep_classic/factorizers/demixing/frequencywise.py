@@ -1,0 +1,200 @@
+"""What all methods with one demixing matrix a frequency share: preparation, state, scale, order of bins and sources."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.errors import ShapeError
+from sigsep_classic.factorizers.base import Callback, Iterative
+from sigsep_classic.factorizers.demixing.bins import Bins, bins
+from sigsep_classic.factorizers.models import DemixingModel, Groups
+from sigsep_classic.kernels.demixing import powers
+from sigsep_classic.typing import Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemixingState:
+    """Where a search for demixing matrices stands; as good as a `DemixingModel`, which is made when asked for.
+
+    Parameters
+    ----------
+    bins : Bins
+        The data.
+    R : complex128 array (freq, dims, dims)
+        Demixing of the whitened data; W = R T.
+    power : array (sources, frames) or (sources, freq, frames)
+        |y|² of y = R z, summed over frequencies or not.
+    """
+
+    bins: Bins
+    R: Array
+    power: Array
+    losses: tuple[tuple[int, float], ...] = ()
+
+    estimates: ClassVar[bool] = True
+
+    @cached_property
+    def model(self) -> DemixingModel:
+        """W and A on all channels, at the scale of the images."""
+        return demixing_model(self.bins, self.R)
+
+    @property
+    def W(self) -> Array:
+        """Demixing matrices (freq, sources, channels)."""
+        return self.model.W
+
+    @property
+    def A(self) -> Array:
+        """Mixing matrices (freq, channels, sources)."""
+        return self.model.A
+
+    @property
+    def n_components(self) -> int:
+        """Number of sources."""
+        return self.model.n_components
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """``source1 …``."""
+        return self.model.names
+
+    @property
+    def residual(self) -> bool:
+        """Whether the images leave something of X that becomes a stem of that name."""
+        return self.model.residual
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return the image of each group, (groups, channels, freq, frames)."""
+        return self.model.reconstruct(groups)
+
+
+def strongest_first(data: Bins, R: Array) -> np.ndarray:
+    """Return the rows of R in falling order of their images' energy, on the host."""
+    energies = (abs(data.D @ _inverse(R)) ** 2).sum(axis=1) * (abs(R) ** 2).sum(axis=2)
+    return np.argsort(-to_host(energies.sum(axis=0)), kind="stable")
+
+
+def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> DemixingModel:
+    """Return W = R T and A = D R⁻¹, each source on the scale of its image at the channel where it is loudest.
+
+    That channel is one for all bins. R may have fewer rows than columns; its pseudo-inverse then gives the images
+    that leave least of the mixture. Sources come in ``order``, by default the strongest first.
+    """
+    xp = namespace(R)
+    A = data.D @ _inverse(R)
+    W = R @ data.T
+    order = strongest_first(data, R) if order is None else order
+    W, A = W[:, order], A[:, :, order]
+    loudest = to_host((abs(A) ** 2 * (abs(R[:, order]) ** 2).sum(axis=2)[:, None]).sum(axis=0)).argmax(axis=0)
+    scale = A[:, loudest, np.arange(len(order))]
+    scale = xp.where(scale == 0, 1, scale)
+    W, A = W * scale[:, :, None], A / scale[:, None]
+    if data.X.dtype.kind != "c":
+        W, A = W.real, A.real
+    missing = data.n_sources - len(order)
+    if missing > 0:
+        W = xp.pad(W, ((0, 0), (0, missing), (0, 0)))
+        A = xp.pad(A, ((0, 0), (0, 0), (0, missing)))
+    return DemixingModel(
+        W=W, A=A, mixture=data.X, n_active=len(order), residual=data.reduced, converged=False
+    )
+
+
+def _inverse(R: Array) -> Array:
+    """Return R⁻¹, or Rᴴ (R Rᴴ)⁻¹ of an R with more columns than rows."""
+    inv = namespace(R).linalg.inv
+    if R.shape[1] == R.shape[2]:
+        return inv(R)
+    back = R.conj().swapaxes(1, 2)
+    return back @ inv(R @ back)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequencyDemixing(Iterative[DemixingState]):
+    """Base of the methods that look for one demixing matrix a frequency; see `Bins` and `DemixingState`.
+
+    Parameters
+    ----------
+    n_sources : int or None
+        1 … channels; None: as many as there are independent channels.
+    n_iter : int
+        Largest number of iterations.
+    tol : float
+        Stop when the loss falls by less than this share of itself between two checks; 0 never stops early.
+    """
+
+    n_sources: int | None = None
+    n_iter: int = 50
+    tol: float = 0.0
+
+    name: ClassVar[str]
+    whitened_start: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.n_sources is not None:
+            check_count("n_sources", self.n_sources)
+        check_count("n_iter", self.n_iter, 0)
+        check_range("tol", self.tol, 0)
+
+    @abstractmethod
+    def step(self, X: Bins, model: Any) -> Any:
+        """Return the state after one update of every parameter."""
+
+    def prepare(self, X: Array) -> Bins:
+        """Return the whitened bins of X (channels, freq, frames)."""
+        return bins(X, self.n_sources)
+
+    def init(self, X: Bins) -> DemixingState:
+        """Return W = I, or R = I for methods that start from whitened data and where dimensions are left out."""
+        return self.begin(X, self._first(X))
+
+    def begin(self, X: Bins, R: Array) -> DemixingState:
+        """Return the state with demixing R of the whitened data; here with powers summed over frequencies."""
+        return DemixingState(bins=X, R=R, power=powers(X.Z, R, summed=True, load=X.load))
+
+    def adopt(self, X: Bins, start: Any) -> DemixingState:  # type: ignore[override]
+        """Return the state with the demixing matrices of a model or state of the same shape.
+
+        Raises
+        ------
+        ShapeError
+            It is of another number of frequencies, sources or channels.
+        """
+        wanted = (X.T.shape[0], X.n_sources, X.T.shape[2])
+        if start.W.shape != wanted:
+            raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")
+        xp = namespace(X.T)
+        W = xp.asarray(start.W)[:, : X.dims]
+        return self.begin(X, W @ X.D)
+
+    def copy(self, model: Any) -> Any:
+        """Return a state with arrays of its own, but for the data, which nothing writes to."""
+        return replace(model, R=model.R.copy(), power=model.power.copy())
+
+    def fit(self, X: Array, *, start: Any = None, callback: Callback | None = None) -> DemixingModel:  # type: ignore[override]
+        """Return the demixing of X (channels, freq, frames); see `Iterative.fit`."""
+        return super().fit(X, start=start, callback=callback)  # type: ignore[return-value]
+
+    def finish(self, model: Any) -> DemixingModel:  # type: ignore[override]
+        """Return W and A with the losses, sources in falling order of energy."""
+        settled = bool(model.losses) and self._settled(list(model.losses))
+        return replace(model.model, losses=model.losses, converged=settled)
+
+    def _first(self, X: Bins) -> Array:
+        """Return the first R."""
+        xp = namespace(X.T)
+        if self.whitened_start or X.dims < len(X.used):
+            return xp.broadcast_to(xp.eye(X.dims, dtype=xp.complex128), (len(X.T), X.dims, X.dims)).copy()
+        return X.identity.copy()
+
+
+def log_determinants(R: Array) -> float:
+    """Return the sum over bins of log |det R|."""
+    return float(namespace(R).linalg.slogdet(R)[1].sum())

@@ -1,0 +1,307 @@
+"""One sweep of frequency-wise demixing: weighted covariances of each bin, its rows updated, powers of its outputs.
+
+With y = R z, sources n, weights phi and V_n = mean over frames of phi_n(t) z zᴴ, all rules lower
+
+    sum over n of r_n V_n r_nᴴ  -  log |det R|²
+
+where r_n is row n of R. They need V_n alone, not z, so that a sweep reads the data once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.kernels import cuda
+from sigsep_classic.kernels.demixing_loops import RULES, covariance_blocks, power_blocks, rule_for, update
+from sigsep_classic.kernels.demixing_pairs import Pairs, pairs_of
+from sigsep_classic.kernels.jit import enabled
+from sigsep_classic.kernels.threads import run_blocks
+from sigsep_classic.typing import Array
+
+_THREADS, _BINS = 64, 32  # of the CUDA twin: threads for a covariance, bins a block
+_LEAST_BLOCKS, _MOST_BLOCKS, _BLOCK_BYTES = 16, 64, 1 << 19
+
+
+def sweep(
+    Z: Array,
+    R: Array,
+    weights: Array,
+    *,
+    rule: str = "ip1",
+    load: Array | None = None,
+    pairs: Pairs = "sequential",
+) -> tuple[Array, Array]:
+    """Return R after one update of each of its rows, and the powers of the outputs it gives.
+
+    Parameters
+    ----------
+    Z : real array (freq, dims, 2, frames)
+        Data, real and imaginary parts apart; C-contiguous, float32 or float64, NumPy or CuPy.
+    R : complex128 array (freq, dims, dims)
+        Demixing matrices, sources by dims; not written to.
+    weights : array (sources, frames) or (sources, freq, frames)
+        phi, non-negative, in the dtype of Z: the same in all bins, or each bin its own.
+    rule : {"ip1", "ip2", "iss1", "iss2", "ipa"}
+        Iterative projection of a row or of two, source steering along a row or along two, projection with
+        adjustment.
+    load : float64 array (freq,), optional
+        A multiple of the identity, relative to the mean eigenvalue, added to each V_n: as if z had noise of this
+        share of its energy, frame by frame. The powers contain it too, so that a sweep still lowers one objective.
+    pairs : {"sequential", "all"}, sequence of (int, int), or function
+        Which rows ``"ip2"`` and ``"iss2"`` update together, one pair after the other; see `pairs_of`.
+
+    Returns
+    -------
+    R : complex128 array (freq, sources, dims)
+    power : array
+        |y|² in the dtype of Z, in the shape of the weights: summed over freq, or (sources, freq, frames).
+
+    Raises
+    ------
+    ParameterError
+        The rule is unknown, or the pairs are none.
+    ShapeError
+        Z, R and weights do not fit together.
+
+    Notes
+    -----
+    Small matrices are in double precision whatever Z is. Bins are cut into at most 64 blocks whose powers are added
+    in order, so that the result has the same bits on any number of threads. A bin whose data are 0 keeps its R.
+
+    References
+    ----------
+    N. Ono, "Stable and fast update rules for independent vector analysis based on auxiliary function technique",
+    Proc. WASPAA, 2011 (ip1); "Fast stereo independent vector analysis and its implementation on mobile phone",
+    Proc. IWAENC, 2012 (ip2).
+
+    R. Scheibler and N. Ono, "Fast and stable blind source separation with rank-1 updates", Proc. ICASSP, 2020 (iss1).
+
+    R. Ikeshita and T. Nakatani, "ISS2: an extension of iterative source steering algorithm for
+    majorization-minimization-based independent vector analysis", 2022 (iss2).
+
+    R. Scheibler, "Independent vector analysis via log-quadratically penalized quadratic minimization", IEEE Trans.
+    Signal Processing, 2021 (ipa). (Equation numbers not checked.)
+    """
+    if rule not in RULES:
+        raise ParameterError(f"rule is {rule!r}; use one of {', '.join(RULES)}")
+    _check(Z, R, weights)
+    if R.shape[1] != R.shape[2]:
+        raise ShapeError(f"R has shape {R.shape}; expected (freq, dims, dims)")
+    task = _Task(
+        kind="sweep", summed=weights.ndim == 2, rule=rule, pairs=pairs_of(pairs, R.shape[1]), load=load
+    )
+    return _run(Z, R, weights, task)
+
+
+def weighted_covariances(Z: Array, weights: Array, *, load: Array | None = None) -> Array:
+    """Return V_n, the mean over frames of phi_n z zᴴ: complex128 (freq, sources, dims, dims); see `sweep`."""
+    _check(Z, None, weights)
+    return _run(Z, None, weights, _Task(kind="covariances", load=load))
+
+
+def powers(Z: Array, R: Array, *, summed: bool, load: Array | None = None) -> Array:
+    """Return |R z|² (sources, freq, frames), or its sum over freq (sources, frames), in the dtype of Z.
+
+    R is complex128 (freq, sources, dims), with any number of sources; for ``load`` see `sweep`.
+    """
+    _check(Z, R, None)
+    return _run(Z, R, None, _Task(kind="powers", summed=summed, load=load))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    """What is asked of a twin."""
+
+    kind: str
+    summed: bool = False
+    rule: str = "ip1"
+    pairs: tuple[tuple[int, int], ...] = ()
+    load: Array | None = None
+
+    def pair_array(self) -> np.ndarray:
+        return np.array(self.pairs, dtype=np.int64).reshape(-1, 2)
+
+
+def _run(Z: Array, R: Any, weights: Any, task: _Task) -> Any:
+    run = _gpu if is_cuda(Z) else _cpu if enabled() else _numpy
+    if weights is not None and weights.ndim == 2:
+        weights = weights[:, None]
+    return run(Z, R, weights, task)
+
+
+def _check(Z: Array, R: Array | None, weights: Array | None) -> None:
+    n_freq, dims, parts, n_frames = Z.shape
+    fits = parts == 2 and 0 not in Z.shape
+    if R is not None:
+        fits &= R.ndim == 3 and (R.shape[0], R.shape[2]) == (n_freq, dims)
+    if weights is not None:
+        fits &= weights.shape[1:] in ((n_frames,), (n_freq, n_frames))
+        fits &= R is None or len(weights) == R.shape[1] == dims
+    if not fits:
+        shapes = ", ".join(
+            f"{name} {a.shape}" for name, a in (("R", R), ("weights", weights)) if a is not None
+        )
+        raise ShapeError(
+            f"Z {Z.shape} and {shapes} do not fit; expected (freq, dims, 2, frames), (freq, sources, dims) and "
+            "(sources, frames) or (sources, freq, frames), as many sources as dims in a sweep"
+        )
+
+
+def _numpy(Z: np.ndarray, R: Any, weights: Any, task: _Task) -> Any:
+    z = joined(Z)
+    dims = Z.shape[1]
+    if weights is not None:
+        V = _covariances(z, weights) + 0j
+        if task.load is not None:
+            V = _loaded(V, task.load)
+        if task.kind == "covariances":
+            return V
+        R = R.astype(complex)
+        update(task.rule, R, V, task.pair_array())
+    y = R.astype(np.result_type(z, np.complex64)) @ z
+    power = y.real**2 + y.imag**2
+    if task.load is not None:
+        lengths = (abs(R) ** 2).sum(axis=2) * (task.load / dims)[:, None]
+        power += (lengths[:, :, None] * (abs(z) ** 2).sum(axis=1)[:, None]).astype(power.dtype)
+    power = power.swapaxes(0, 1)
+    power = power.sum(axis=1) if task.summed else np.ascontiguousarray(power)
+    return power if task.kind == "powers" else (R, power)
+
+
+def _covariances(z: Array, weights: Array) -> Array:
+    """Return the mean over frames of w_n z zᴴ, (freq, sources, dims, dims)."""
+    xp = namespace(z)
+    V = [(z * w[:, None]) @ z.conj().swapaxes(1, 2) for w in weights]
+    return xp.stack(V, axis=1).astype(xp.complex128) / z.shape[2]
+
+
+def _loaded(V: Array, load: Array) -> Array:
+    xp, dims = namespace(V), V.shape[-1]
+    trace = xp.einsum("fnii->fn", V).real * (load / dims)[:, None]
+    return V + trace[:, :, None, None] * xp.eye(dims)
+
+
+def _cpu(Z: np.ndarray, R: Any, weights: Any, task: _Task) -> Any:
+    n_freq, dims, _, n_frames = Z.shape
+    blocks = min(n_freq, max(_LEAST_BLOCKS, min(Z.nbytes // _BLOCK_BYTES, _MOST_BLOCKS)))
+    Z = np.require(Z, requirements=("C", "W"))
+    load = np.zeros(n_freq) if task.load is None else np.require(task.load, float, ("C", "W"))
+    if weights is not None:
+        weights = np.require(weights, Z.dtype, ("C", "W"))
+    if task.kind == "covariances":
+        V = np.empty((n_freq, len(weights), dims, dims), np.complex128)
+        run_blocks(covariance_blocks, blocks, Z, weights, load, blocks, V)
+        return V
+    n_sources = R.shape[1]
+    totals = np.empty((blocks, n_sources, n_frames if task.summed else 0), Z.dtype)
+    power = np.empty((n_sources, n_freq, 0 if task.summed else n_frames), Z.dtype)
+    if task.kind == "powers":
+        R = np.require(R, complex, ("C", "W"))
+        run_blocks(power_blocks, blocks, Z, R, load, totals, power)
+    else:
+        R = np.array(R, complex, order="C")
+        span = max(1, blocks * _BLOCK_BYTES // Z.nbytes)
+        V, pairs = np.empty((n_freq, dims, dims, dims), np.complex128), task.pair_array()
+
+        def work(first: int, stop: int) -> None:
+            for block in range(first, stop, span):  # data that are still in cache when they are read again
+                end = min(block + span, stop)
+                own = slice(n_freq * block // blocks, n_freq * end // blocks)
+                covariance_blocks(block, end, Z, weights, load, blocks, V)
+                update(task.rule, R[own], V[own], pairs)
+                power_blocks(block, end, Z, R, load, totals, power)
+
+        run_blocks(work, blocks)
+    if task.summed:
+        power = totals.sum(axis=0, dtype=float).astype(Z.dtype)
+    return power if task.kind == "powers" else (R, power)
+
+
+def joined(Z: Array) -> Array:
+    """Return Z (freq, dims, 2, frames) as complex numbers (freq, dims, frames)."""
+    return Z[:, :, 0] + 1j * Z[:, :, 1]
+
+
+def split(X: Array, T: Array, block: int = 64) -> Array:
+    """Return T x, real and imaginary parts apart: (freq, dims, 2, frames) in the precision of X.
+
+    Parameters
+    ----------
+    X : array (channels, freq, frames)
+        Real or complex.
+    T : complex128 array (freq, dims, channels)
+        The product is made in double precision, some bins at a time.
+    """
+    xp = namespace(X)
+    Z = xp.empty((T.shape[0], T.shape[1], 2, X.shape[2]), dtype=X.real.dtype)
+    for start in range(0, len(T), block):
+        y = T[start : start + block] @ X[:, start : start + block].swapaxes(0, 1).astype(xp.complex128)
+        Z[start : start + block, :, 0] = y.real
+        Z[start : start + block, :, 1] = y.imag
+    return Z
+
+
+def _gpu(Z: Array, R: Any, weights: Any, task: _Task) -> Any:
+    xp = namespace(Z)
+    if weights is not None:
+        V = _gpu_covariances(Z, xp.ascontiguousarray(weights, dtype=Z.dtype))
+        if task.load is not None:
+            V = _loaded(V, task.load)
+        if task.kind == "covariances":
+            return V
+        R = _gpu_update(xp.array(R, dtype=xp.complex128, order="C"), V, task)
+    n_freq, dims, _, n_frames = Z.shape
+    n_sources, groups = R.shape[1], min(n_freq, _LEAST_BLOCKS) if task.summed else n_freq
+    rows = xp.ascontiguousarray(R, dtype=xp.complex128).view(xp.float64).astype(Z.dtype)
+    load = xp.zeros(n_freq, Z.dtype) if task.load is None else xp.asarray(task.load, dtype=Z.dtype)
+    power = xp.empty((n_sources, groups, n_frames), Z.dtype)
+    cuda.launch(
+        "demixing",
+        "powers",
+        grid=(cuda.blocks_for(n_frames, 128), groups, n_sources),
+        block=(128,),
+        args=(Z, rows, load, power, n_freq, n_sources, dims, n_frames, groups),
+        real=Z.dtype,
+    )
+    if task.summed:
+        power = power.sum(axis=1, dtype=xp.float64).astype(Z.dtype)
+    return power if task.kind == "powers" else (R, power)
+
+
+def _gpu_covariances(Z: Array, weights: Array) -> Array:
+    xp = namespace(Z)
+    n_freq, dims, _, n_frames = Z.shape
+    n_sources = len(weights)
+    V = xp.empty((n_freq, n_sources, dims, dims), xp.complex128)
+    shared = int(weights.shape[1] == 1)
+    cuda.launch(
+        "demixing",
+        "covariances",
+        grid=(n_freq, dims * (dims + 1) // 2),
+        block=(_THREADS,),
+        args=(Z, weights, V.view(xp.float64), n_freq, n_sources, dims, n_frames, shared),
+        real=Z.dtype,
+    )
+    return V
+
+
+def _gpu_update(R: Array, V: Array, task: _Task) -> Array:
+    xp = namespace(R)
+    n_freq, dims = R.shape[:2]
+    pairs = xp.asarray(task.pair_array() if task.pairs else np.zeros((1, 2)), dtype=xp.int32)
+    scratch = xp.empty((n_freq, (3 * dims + 6) * dims * 2), xp.float64)
+    rule = rule_for(task.rule, dims)
+    cuda.launch(
+        "demixing_ipa" if rule == "ipa" else "demixing_rules",
+        rule,
+        grid=(cuda.blocks_for(n_freq, _BINS),),
+        block=(_BINS,),
+        args=(R.view(xp.float64), V.view(xp.float64), pairs, scratch, n_freq, dims, len(task.pairs)),
+        real=np.dtype("float64"),
+    )
+    return R
