@@ -1,0 +1,62 @@
+# %% [markdown]
+# # Independent vector analysis, one step at a time
+#
+# In a room each microphone hears echoes, so no single matrix undoes the mixture; one matrix per frequency does. But 500
+# frequencies separated one by one come out in 500 random orders. IVA asks for all of them at once, with one fact: the
+# frequencies of a voice rise and fall together. Here are three ways down the same hill: the natural gradient and
+# FastIVA, both of 2007, and the auxiliary function of 2011, which needs no step size.
+
+# %%
+import itertools
+
+import numpy as np
+
+import sigsep_classic as ssc
+from sigsep_classic.metrics import si_sdr
+
+mix = ssc.synthesize("convolutive", seconds=6.0, sample_rate=8000)
+frontend = ssc.STFT(n_fft=1024)
+X = frontend.analyze(mix.mixture)
+truth = np.stack(list(mix.stems.values()))
+print(f"{len(truth)} sources at {len(X)} microphones, {X.shape[1]} frequencies: as many matrices to find")
+
+
+def separation(model) -> float:
+    """Return the mean SI-SDR in dB of the images at the first microphone, in the better order."""
+    found = [frontend.synthesize(image[:1], truth.shape[-1])[0] for image in model.reconstruct()]
+    orders = itertools.permutations(range(len(truth)))
+    return max(
+        np.mean([si_sdr(s[0], found[n]) for s, n in zip(truth, order, strict=False)]) for order in orders
+    )
+
+
+before = np.mean([si_sdr(s[0], mix.mixture[0]) for s in truth])
+print(f"SI-SDR at the first microphone before: {before:5.1f} dB")
+
+# %% [markdown]
+# `iterate` yields the state after every step. Each knows its matrices `W`, and is as good as a finished model: it
+# reconstructs images. `loss` is what the method lowers. All three start at the same place with the same loss; FastIVA
+# keeps its outputs uncorrelated, so that it can't get as low.
+
+# %%
+for title, method in (
+    ("natural gradient", ssc.IVA(solver="natural", prior="gauss", n_iter=64)),
+    ("fast fixed point", ssc.IVA(solver="fast", prior="gauss", n_iter=64)),
+    ("auxiliary function", ssc.OverIVA(prior="gauss", n_iter=64)),
+):
+    data = method.prepare(X)
+    for i, state in enumerate(method.iterate(X)):
+        if i & (i - 1) == 0:  # 0, 1, 2, 4, 8 …
+            loss = method.loss(data, state)
+            print(f"{title:>18}, step {i:2d}: loss {loss:8.1f}, SI-SDR {separation(state):5.1f} dB")
+
+# %% [markdown]
+# The loss never rises: a step of the natural gradient that would raise it is halved until it does not, and FastIVA's is
+# shortened. The auxiliary function needs neither: it solves for each row of each matrix exactly, and its first steps
+# go furthest.
+#
+# Listen to the first stem after 2, 8 and 64 steps: the other voice leaves the low and the high frequencies at different
+# times. Where it stays in one band only, a block of frequencies has been swapped: the true weakness of IVA, which
+# `sigsep_classic.permutation` is about.
+#
+# Try: `step_size=0.05`. How many steps does the natural gradient need then? And with `prior="laplace"`?
