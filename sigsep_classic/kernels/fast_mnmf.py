@@ -1,0 +1,212 @@
+"""Updates of variances y_m(f, t) = Σ_n g_nm Σ_k w_nfk h_nkt to powers p_m(f, t), tile by tile: y is not kept.
+
+All lower Σ [p_m / y_m + log y_m], the Itakura-Saito divergence, by majorisation-minimisation: each entry is
+multiplied by the square root of what pulls it up over what pulls it down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.kernels import cuda
+from sigsep_classic.kernels.fast_mnmf_loops import LEAST, ROWS, sum_gains, sum_spectra, write_precisions
+from sigsep_classic.kernels.jit import enabled
+from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
+from sigsep_classic.typing import Array
+
+_BLOCKS = 16
+_THREADS = 128
+
+
+def update_spectra(
+    P: Array, ridge: Array, U: Array, W: Array, H: Array, G: Array, *, level: float = 1.0
+) -> tuple[Array, Array]:
+    """Return W, then H, after one update each.
+
+    Parameters
+    ----------
+    P : real array (dims, freq, at least frames)
+        Powers p, float32 or float64, NumPy or CuPy, C-contiguous; what is beyond ``frames`` is not looked at.
+    ridge : array (dims, freq)
+        What is added to P.
+    U : array (dims, freq, at least frames)
+        ``level`` / y of these W, H and G, see `precisions`.
+    W : array (sources, freq, components)
+        Positive, as all factors.
+    H : array (sources, components, frames)
+    G : array (1 or freq, sources, dims)
+        The same in all bins, or each bin its own.
+    level : float
+        What U is multiplied by.
+
+    Returns
+    -------
+    W, H : arrays
+        Of the same shapes and dtype.
+    """
+    return _line(P)("spectra", P, ridge, U, W, H, G, level)
+
+
+def update_gains(P: Array, ridge: Array, W: Array, H: Array, G: Array) -> Array:
+    """Return G after one update; parameters as `update_spectra`."""
+    return _line(P)("gains", P, ridge, None, W, H, G, 1.0)
+
+
+def precisions(W: Array, H: Array, G: Array, *, pad: int = 0, level: float = 1.0) -> Array:
+    """Return ``level`` / y (dims, freq, frames + pad); where it is padded, its sum over the frames of the bin.
+
+    Parameters
+    ----------
+    W, H, G : arrays
+        As in `update_spectra`.
+    pad : int
+        Number of entries after the last frame.
+    level : float
+        Greater than 0.
+    """
+    return _line(W)("precisions", None, None, None, W, H, G, level, pad)
+
+
+def _line(like: Array) -> Callable[..., Any]:
+    return _gpu if is_cuda(like) else _cpu if enabled() else _numpy
+
+
+# ---- all cells at once, in products of matrices: what a GPU does, and what the tiles are compared with
+
+
+def _numpy(what: str, *args: Any) -> Any:
+    return _whole(_terms, what, *args)
+
+
+def _gpu(what: str, *args: Any) -> Any:
+    return _whole(_launched_terms, what, *args)
+
+
+def _whole(
+    terms: Callable[..., Any],
+    what: str,
+    P: Any,
+    ridge: Any,
+    U: Any,
+    W: Array,
+    H: Array,
+    G: Array,
+    level: float,
+    pad: int = 0,
+) -> Any:
+    with single_threaded_blas():
+        if what == "precisions":
+            U = terms(None, None, W @ H, G)
+            return _padded(U * U.dtype.type(level), pad)
+        if what == "gains":
+            power = W @ H
+            up, down = terms(P, ridge, power, G)
+            return _updated(G, _contracted(power, up, len(G)), _contracted(power, down, len(G)))
+        for factor in ("W", "H"):
+            up, down = terms(P, ridge, W @ H, G)
+            up, down = _through(G, up), _through(G, down)
+            if factor == "W":
+                W = _updated(W, up @ H.swapaxes(1, 2), down @ H.swapaxes(1, 2))
+            else:
+                H = _updated(H, W.swapaxes(1, 2) @ up, W.swapaxes(1, 2) @ down)
+        return W, H
+
+
+def _updated(A: Array, up: Array, down: Array) -> Array:
+    xp = namespace(A)
+    return xp.maximum(A * xp.sqrt(up / down), A.dtype.type(LEAST))
+
+
+def _padded(U: Array, pad: int) -> Array:
+    if not pad:
+        return U
+    xp = namespace(U)
+    total = U.sum(axis=2, dtype=xp.float64).astype(U.dtype)[:, :, None]
+    return xp.concatenate([U, xp.repeat(total, pad, axis=2)], axis=2)
+
+
+def _through(G: Array, terms: Array) -> Array:
+    """Return Σ_m g_nm terms_m, (sources, freq, frames)."""
+    xp = namespace(G)
+    return xp.ascontiguousarray((G @ terms.swapaxes(0, 1)).swapaxes(0, 1))
+
+
+def _contracted(power: Array, terms: Array, n: int) -> Array:
+    """Return Σ_t power_n terms_m, (freq, sources, dims), or its sum over freq where G is one for all."""
+    found = power.swapaxes(0, 1) @ terms.transpose(1, 2, 0)
+    return found if n > 1 else found.sum(axis=0, keepdims=True)
+
+
+def _terms(P: Any, ridge: Any, power: Array, G: Array) -> Any:
+    """Return p / y² and 1 / y, (dims, freq, frames); without P, 1 / y alone."""
+    xp = namespace(G)
+    down = 1 / xp.ascontiguousarray((G.swapaxes(1, 2) @ power.swapaxes(0, 1)).swapaxes(0, 1))
+    if P is None:
+        return down
+    return (P[:, :, : power.shape[2]] + ridge[:, :, None]) * down * down, down
+
+
+def _launched_terms(P: Any, ridge: Any, power: Array, G: Array) -> Any:
+    xp = namespace(G)
+    sources, freq, frames = power.shape
+    dims = G.shape[2]
+    down = xp.empty((dims, freq, frames), dtype=G.dtype)
+    up = down if P is None else xp.empty_like(down)
+    cuda.launch(
+        "fast_mnmf",
+        "terms",
+        grid=(cuda.blocks_for(frames, _THREADS), min(freq, cuda.MAX_GRID_Y)),
+        block=(_THREADS,),
+        args=(
+            down if P is None else P,
+            down if P is None else ridge,
+            xp.ascontiguousarray(power),
+            G,
+            up,
+            down,
+            sources,
+            dims,
+            freq,
+            frames,
+            frames if P is None else P.shape[2],
+            int(len(G) > 1),
+            int(P is not None),
+        ),
+        real=G.dtype,
+    )
+    return down if P is None else (up, down)
+
+
+# ---- tile by tile
+
+
+def _cpu(
+    what: str, P: Any, ridge: Any, U: Any, W: Array, H: Array, G: Array, level: float, pad: int = 0
+) -> Any:
+    (sources, freq, _), frames, dims = W.shape, H.shape[2], G.shape[2]
+    blocks = min(_BLOCKS, -(-freq // ROWS))
+    if what == "precisions":
+        U = np.empty((dims, freq, frames + pad), W.dtype)
+        run_blocks(write_precisions, blocks, blocks, W, H, G, W.dtype.type(level), U)
+        return U
+    if what == "gains":
+        shape = (freq if len(G) > 1 else blocks, sources, dims)
+        up, down = np.zeros(shape), np.zeros(shape)
+        run_blocks(sum_gains, blocks, blocks, P, ridge, W, H, G, up, down)
+        if len(G) == 1:
+            up, down = up.sum(axis=0, keepdims=True), down.sum(axis=0, keepdims=True)
+        return (
+            _updated(G, up.astype(G.dtype), down.astype(G.dtype))
+            if G.dtype == float
+            else _updated(G.astype(float), up, down).astype(G.dtype)
+        )
+    W = W.copy()
+    shape = (blocks * sources, *H.shape[1:])
+    up, down = np.zeros(shape, H.dtype), np.zeros(shape, H.dtype)
+    run_blocks(sum_spectra, blocks, blocks, P, ridge, U, W, H, G, W.dtype.type(1 / level), up, down)
+    up, down = (sums.reshape(blocks, *H.shape).sum(axis=0) for sums in (up, down))
+    return W, _updated(H, up, down)
