@@ -85,6 +85,11 @@ class STFT:
         """Number of frequency bins."""
         return self.n_fft // 2 + 1
 
+    @property
+    def taper(self) -> np.ndarray:
+        """The window as numbers, (n_fft,)."""
+        return _window(self.window, self.n_fft)
+
     def n_frames(self, n_samples: int) -> int:
         """Return the number of frames of a signal of ``n_samples``."""
         return -(-n_samples // self.step) + 1
