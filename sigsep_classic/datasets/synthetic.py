@@ -232,10 +232,10 @@ def synthesize(
     if seed < 0:
         raise ParameterError(f"seed={seed}; give a whole number from 0")
     scene, meta = generate(round(seconds * sample_rate), int(sample_rate), int(seed))
-    return _normalise(scene, meta, sample_rate, variant)
+    return normalised(scene, meta, sample_rate, variant)
 
 
-def _normalise(scene: dict[str, np.ndarray], meta: dict[str, Any], sample_rate: int, name: str) -> Mixture:
+def normalised(scene: dict[str, np.ndarray], meta: dict[str, Any], sample_rate: int, name: str) -> Mixture:
     """Put the mixture's peak at PEAK and the stems on GRID."""
     peak = float(np.max(np.abs(sum(scene.values(), np.zeros(())))))
     # Room for half a grid step a stem, so that rounding cannot lift the peak above PEAK.
