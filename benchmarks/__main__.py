@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from benchmarks import (
+    auxiva,
+    cacgmm,
     complex_nmf,
     constant_q,
+    fastmnmf,
+    fdica,
     hpss,
     ica,
+    ilrma,
     nmf,
     nmf_options,
     nmfd,
+    online_iva,
+    permutation,
     real,
     repet_sim,
+    rooms,
     rpca,
     sparse_coding,
     startup,
@@ -30,8 +38,16 @@ MODULES = (
     nmfd,
     sparse_coding,
     ica,
+    auxiva,
+    ilrma,
+    fastmnmf,
+    fdica,
+    online_iva,
+    permutation,
     rpca,
     real,
+    rooms,
+    cacgmm,
 )
 
 if __name__ == "__main__":

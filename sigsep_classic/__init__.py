@@ -33,8 +33,27 @@ _NAMES = {
     "REPET": "factorizers.repetition.repet",
     "REPETSIM": "factorizers.repetition.repet_sim",
     "ICA": "factorizers.demixing.ica",
+    "ILRMA": "factorizers.demixing.ilrma",
+    "SubbandSplitting": "factorizers.demixing.subband",
+    "CACGMM": "factorizers.covariance.cacgmm",
+    "PrimalDualBSS": "factorizers.demixing.pds",
+    "CWMM": "factorizers.covariance.cwmm",
+    "FastMNMF": "factorizers.covariance.fastmnmf",
+    "FastMNMF2": "factorizers.covariance.fastmnmf2",
+    "MNMF": "factorizers.covariance.mnmf",
     "ISA": "factorizers.demixing.isa",
     "SCICA": "factorizers.demixing.scica",
+    "FDICA": "factorizers.demixing.fdica",
+    "AuxIVA": "factorizers.demixing.auxiva",
+    "OverIVA": "factorizers.demixing.overiva",
+    "OnlineIVA": "factorizers.demixing.online_iva",
+    "OnlineSeparator": "factorizers.demixing.online_stream",
+    "FIVE": "factorizers.demixing.five",
+    "IVA": "factorizers.demixing.iva",
+    "WeakExclusionICA": "factorizers.demixing.exclusion",
+    "WPE": "factorizers.dereverberation.wpe",
+    "TISS": "factorizers.demixing.tiss",
+    "BSS": "recipes",
     "AdaptiveREPET": "factorizers.repetition.repet_adaptive",
     "synthesize": "datasets.synthetic",
     "load": "audio",
@@ -43,22 +62,33 @@ _NAMES = {
 }
 _MODULES = (
     "audio",
+    "beamforming",
     "datasets",
     "errors",
     "factorizers",
     "frontends",
+    "geometry",
     "grouping",
     "masking",
     "metrics",
     "oracle",
+    "permutation",
     "scaling",
 )
 
 __all__ = [
+    "BSS",
+    "CACGMM",
+    "CWMM",
+    "FDICA",
+    "FIVE",
     "HPSS",
     "ICA",
+    "ILRMA",
     "ISA",
+    "IVA",
     "METHODS",
+    "MNMF",
     "NMF",
     "NMF2D",
     "NMFD",
@@ -69,25 +99,39 @@ __all__ = [
     "SCICA",
     "SIPLCA",
     "STFT",
+    "TISS",
+    "WPE",
     "AdaptiveREPET",
+    "AuxIVA",
     "ComplexNMF",
     "ConstantQ",
+    "FastMNMF",
+    "FastMNMF2",
+    "OnlineIVA",
     "OnlineNMF",
+    "OnlineSeparator",
+    "OverIVA",
+    "PrimalDualBSS",
     "Separation",
     "SigsepError",
     "SparseCoding",
+    "SubbandSplitting",
     "Waveform",
+    "WeakExclusionICA",
     "__version__",
     "audio",
+    "beamforming",
     "datasets",
     "errors",
     "factorizers",
     "frontends",
+    "geometry",
     "grouping",
     "load",
     "masking",
     "metrics",
     "oracle",
+    "permutation",
     "save",
     "scaling",
     "separate",
@@ -99,14 +143,17 @@ if TYPE_CHECKING:
 
     from sigsep_classic import (
         audio,
+        beamforming,
         datasets,
         errors,
         factorizers,
         frontends,
+        geometry,
         grouping,
         masking,
         metrics,
         oracle,
+        permutation,
         scaling,
     )
     from sigsep_classic.api import separate
@@ -118,9 +165,27 @@ if TYPE_CHECKING:
     from sigsep_classic.factorizers.convolutive.nmfd import NMFD
     from sigsep_classic.factorizers.convolutive.siplca import SIPLCA
     from sigsep_classic.factorizers.convolutive.sparse_coding import SparseCoding
+    from sigsep_classic.factorizers.covariance.cacgmm import CACGMM
+    from sigsep_classic.factorizers.covariance.cwmm import CWMM
+    from sigsep_classic.factorizers.covariance.fastmnmf import FastMNMF
+    from sigsep_classic.factorizers.covariance.fastmnmf2 import FastMNMF2
+    from sigsep_classic.factorizers.covariance.mnmf import MNMF
+    from sigsep_classic.factorizers.demixing.auxiva import AuxIVA
+    from sigsep_classic.factorizers.demixing.exclusion import WeakExclusionICA
+    from sigsep_classic.factorizers.demixing.fdica import FDICA
+    from sigsep_classic.factorizers.demixing.five import FIVE
     from sigsep_classic.factorizers.demixing.ica import ICA
+    from sigsep_classic.factorizers.demixing.ilrma import ILRMA
     from sigsep_classic.factorizers.demixing.isa import ISA
+    from sigsep_classic.factorizers.demixing.iva import IVA
+    from sigsep_classic.factorizers.demixing.online_iva import OnlineIVA
+    from sigsep_classic.factorizers.demixing.online_stream import OnlineSeparator
+    from sigsep_classic.factorizers.demixing.overiva import OverIVA
+    from sigsep_classic.factorizers.demixing.pds import PrimalDualBSS
     from sigsep_classic.factorizers.demixing.scica import SCICA
+    from sigsep_classic.factorizers.demixing.subband import SubbandSplitting
+    from sigsep_classic.factorizers.demixing.tiss import TISS
+    from sigsep_classic.factorizers.dereverberation.wpe import WPE
     from sigsep_classic.factorizers.harmonic.hpss import HPSS
     from sigsep_classic.factorizers.lowrank.complex_nmf import ComplexNMF
     from sigsep_classic.factorizers.lowrank.nmf import NMF
@@ -131,6 +196,7 @@ if TYPE_CHECKING:
     from sigsep_classic.factorizers.repetition.repet_adaptive import AdaptiveREPET
     from sigsep_classic.factorizers.repetition.repet_sim import REPETSIM
     from sigsep_classic.frontends import STFT, ConstantQ, Waveform
+    from sigsep_classic.recipes import BSS
     from sigsep_classic.separation import Separation
 
 

@@ -32,6 +32,8 @@ def separate(
     groups: Groups = None,
     n_sources: int | None = None,
     examples: Mapping[str, Any] | None = None,
+    order: str | None = None,
+    positions: Any = None,
     device: str | None = None,
     callback: Callback | None = None,
     **parameters: Any,
@@ -60,6 +62,12 @@ def separate(
         Recordings of a few seconds of single sources, arrays at ``sample_rate``: methods with templates (nmf,
         complex_nmf, nmfd) learn from them what the stems of these names sound like. What is like none of them is
         ``rest``.
+    order : {"energy", "angle", "distance"}, optional
+        Which source comes first, for methods of several channels that know how each hears the sources: the
+        strongest (the default), that of the smallest azimuth, or the nearest; see `geometry.source_order`.
+    positions : array (channels, 2 or 3), optional
+        Microphones in metres, for ``order="angle"``; without them the order is that of the delays between the
+        first and the last channel.
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
         else ``"auto"``.
@@ -119,6 +127,8 @@ def separate(
             mask=mask,
             groups=groups,
             n_sources=n_sources,
+            order=order,
+            positions=positions,
             callback=callback,
         )
     info["device"] = "cpu" if namespace(x) is np else "cuda"

@@ -135,6 +135,7 @@ def tdoa(A: Array, grid: Grid, *, reference: int = 0, max_delay: float | None = 
     model parameters in frequency-domain blind source separation", IEEE Trans. Audio, Speech, and Language Processing
     15(5), 2007: delays from the columns of mixing matrices (equation numbers not checked).
     """
+    frequencies(grid, len(A))
     columns = A.swapaxes(0, 1)  # (channels, freq, sources)
     _checked_axes("A", columns, reference)
     cross = columns * columns[reference].conj()

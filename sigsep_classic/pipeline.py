@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sigsep_classic import masking
+from sigsep_classic import geometry, masking
 from sigsep_classic.backend import namespace
 from sigsep_classic.beamforming import FILTERS, beamformed
-from sigsep_classic.checks import check_count
+from sigsep_classic.checks import check_choice, check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
@@ -28,6 +28,8 @@ LEFT_OUT = "(left out)"
 MASKS = (*masking.MASKS, *FILTERS)
 """Ways from a model's spectrograms to stems, by the name users type: gains, and filters over all channels."""
 
+_ROUNDING = 1e-4
+
 RESIDUAL = "residual"
 """Stem of what the estimates of a model leave over."""
 
@@ -41,6 +43,8 @@ def separate_array(
     mask: str | None = None,
     groups: Groups = None,
     n_sources: int | None = None,
+    order: str | None = None,
+    positions: Any = None,
     callback: Callback | None = None,
 ) -> Separation:
     """Return the stems a factorizer finds in one array.
@@ -63,6 +67,11 @@ def separate_array(
         names with indices. Default: a method's own stems; for components, ``"timbre"``.
     n_sources : int, optional
         Number of groups for groupings that take one.
+    order : {"energy", "angle", "distance"}, optional
+        Which source comes first, for methods that know how channels hear their sources; see
+        `geometry.source_order`. Default, and ``"energy"``: the strongest first.
+    positions : array (channels, 2 or 3), optional
+        Microphones in metres, for ``order``.
     callback : callable, optional
         Handed to the method.
 
@@ -72,12 +81,16 @@ def separate_array(
         Stems of the shape and dtype of x.
     """
     _check_mask(mask)
-    if frontend is None:
-        frontend = default_frontend(method, sample_rate)
-    grid = frontend.grid(sample_rate)
-    method = told(method, grid=grid, frontend=frontend)
-    X = frontend.analyze(x / x.dtype.type(level(x)))
-    model = method.fit(X, callback=callback) if callback else method.fit(X)
+    leveled, options = x / x.dtype.type(level(x)), {"callback": callback} if callback else {}
+    if frontend is None and hasattr(method, "fit_samples"):
+        frontend, model = method.fit_samples(leveled, sample_rate, **options)
+        X = frontend.analyze(leveled)
+    else:
+        frontend = default_frontend(method, sample_rate) if frontend is None else frontend
+        method = told(method, grid=frontend.grid(sample_rate), frontend=frontend)
+        X = frontend.analyze(leveled)
+        model = method.fit(X, **options)
+    model = _ordered(model, order, positions, frontend.grid(sample_rate))
     grouped = partial(stems_of, model, x, sample_rate, frontend)
     stems, found = grouped(mask=mask, groups=groups, n_sources=n_sources, X=X)
     return Separation(
@@ -142,6 +155,21 @@ def told(method: Any, **facts: Any) -> Any:
     return dataclasses.replace(method, **asked) if asked else method
 
 
+def _ordered(model: Any, order: str | None, positions: Any, grid: Grid) -> Any:
+    """Return a model with its sources in the order of where they are."""
+    if order is None:
+        if positions is not None:
+            raise ParameterError("positions need an order to be used for; give order='angle'")
+        return model
+    check_choice("order", order, geometry.ORDERS)
+    if not hasattr(model, "reordered"):
+        raise ParameterError(f"order {order!r} is for methods that tell where sources are; this one does not")
+    if order == "energy":
+        return model
+    active = model.steering[:, :, : getattr(model, "n_active", None)]
+    return model.reordered(geometry.source_order(active, grid, by=order, positions=positions))
+
+
 def _check_mask(mask: str | None) -> None:
     if mask is not None and mask not in MASKS:
         raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(MASKS)}")
@@ -197,8 +225,18 @@ def _synthesized(
         stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
         if complete and residual:
             stems[RESIDUAL] = x - sum(stems.values())
+        elif complete:
+            _close(stems, x)
         return stems
     return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
+
+
+def _close(stems: dict[str, Array], x: Array) -> None:
+    """Give the loudest stem what rounding left of x: stems of ten times its level cancel to a tenth of the digits."""
+    rest = x - sum(stems.values())
+    if float(abs(rest).max()) <= _ROUNDING * float(abs(x).max()):
+        loudest = max(stems, key=lambda name: float((stems[name] ** 2).sum()))
+        stems[loudest] = stems[loudest] + rest
 
 
 def _masked(

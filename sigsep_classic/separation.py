@@ -13,6 +13,7 @@ from sigsep_classic.audio import SaveRecord, save_all
 from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_number
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.geometry import Delays, tdoa
 from sigsep_classic.typing import Array
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -88,6 +89,34 @@ class Separation(Mapping[str, Array]):
         for stem in self.stems.values():
             rest -= stem
         return rest
+
+    def delays(self, *, max_delay: float | None = None) -> dict[str, Delays]:
+        """Return when each stem reaches each channel, in seconds after the first, and how sure that is.
+
+        Parameters
+        ----------
+        max_delay : float, optional
+            Largest delay looked for, in seconds: the distance of the microphones over the speed of sound.
+
+        Returns
+        -------
+        dict of str to Delays
+            ``seconds`` and ``coherence`` (channels,) of each stem that is one source of the model; with
+            `geometry.azimuths` and the places of the microphones they tell directions.
+
+        Raises
+        ------
+        ParameterError
+            The method does not tell how channels hear its sources, or has no frequencies.
+        """
+        if not hasattr(self.model, "steering"):
+            raise ParameterError("delays are known of methods that demix channels; this one does not")
+        found = tdoa(self.model.steering, self.frontend.grid(self.sample_rate), max_delay=max_delay)
+        sources = {name: members[0] for name, members in (self.groups or {}).items() if len(members) == 1}
+        return {
+            name: Delays(seconds=found.seconds[:, n], coherence=found.coherence[:, n])
+            for name, n in sources.items()
+        }
 
     def regroup(
         self,

@@ -147,6 +147,10 @@ def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
             "metavar": "N",
             "help": "number of stems, where the grouping takes one",
         },
+        "--order": {
+            "choices": ("energy", "angle", "distance"),
+            "help": "which source comes first, where a method tells where sources are (default: energy)",
+        },
         "--example": {
             "action": "append",
             "type": parsing.named_file,
@@ -240,6 +244,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         mask=given.get("mask"),
         groups=groups,
         n_sources=given.get("n_sources"),
+        order=given.get("order"),
         examples=_examples(given, method),
         outdir=options.output,
         template=options.template,

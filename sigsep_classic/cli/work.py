@@ -51,7 +51,7 @@ class Settings:
         As `backend.resolve_device` gave it.
     transform : dict
         ``n_fft``, ``hop`` and ``window``, those that were asked for.
-    mask, groups, n_sources
+    mask, groups, n_sources, order
         As for `separate`.
     examples : dict of str to str
         Files of single sources by name.
@@ -77,6 +77,7 @@ class Settings:
     mask: str | None = None
     groups: Any = None
     n_sources: int | None = None
+    order: str | None = None
     examples: dict[str, str] = field(default_factory=dict)
     outdir: str = "separated"
     template: str = TEMPLATE
@@ -179,6 +180,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         mask=settings.mask,
         groups=settings.groups,
         n_sources=settings.n_sources,
+        order=settings.order,
         device=settings.device,
         callback=_callback(settings.method, tell),
     )

@@ -313,6 +313,16 @@ class DemixingModel:
         """The sources y = W x, (sources, freq, frames)."""
         return _filtered(self.W, self.mixture)
 
+    @property
+    def steering(self) -> Array:
+        """How each channel hears each source, up to a factor a bin: (1 or freq, channels, sources)."""
+        return self.A
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """Return the model with its sources in another order, those that are silent where they are: at the end."""
+        order = [*order, *range(len(order), self.n_components)]
+        return replace(self, W=self.W[:, order], A=self.A[:, :, order])
+
     def apply(self, X: Array) -> Self:
         """Return the model of other frames X (channels, freq, frames) of the same scene."""
         return replace(self, mixture=X)
