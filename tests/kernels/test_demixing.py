@@ -87,7 +87,9 @@ def test_long_recordings_and_many_bins_are_covered_to_the_last_frame(twin):
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("dims", [2, 3, 6, 12])
+@pytest.mark.parametrize(
+    "dims", [2, 3, pytest.param(6, marks=pytest.mark.slow), pytest.param(12, marks=pytest.mark.slow)]
+)
 def test_no_rule_ever_raises_the_cost_and_all_end_where_it_is_stationary(dims, rule):
     Z, R, weights = data(3, dims, 60)
     V = weighted_covariances(Z, weights)
