@@ -22,8 +22,24 @@ from sigsep_classic.oracle import ideal_ratio_mask
 
 pytestmark = pytest.mark.slow
 
-SPATIAL = {"ica"}
-"""Methods that find no more sources than there are channels."""
+SPATIAL = {
+    *(
+        "ica",
+        "fdica",
+        "auxiva",
+        "overiva",
+        "five",
+        "iva",
+        "iva_online",
+        "exclusion",
+        "subband",
+        "ilrma",
+        "tiss",
+        "bss",
+    ),
+    *("cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf", "pds"),
+}
+"""Methods that tell sources apart by how channels hear them."""
 
 
 def recording(load: Callable[[], Any]) -> Any:
