@@ -59,6 +59,15 @@ class _Result:
     separation: Separation
 
 
+ROOM = "convolutive"
+"""The mixture for methods that tell sources apart by how microphones in a room hear them."""
+
+FOR_ROOMS = {
+    *("bss", "fdica", "auxiva", "overiva", "five", "iva", "iva_online", "ilrma", "subband", "tiss", "pds"),
+    *("exclusion", "cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf"),
+}
+
+
 class _Shared:
     """A method that fits once: what asks again, to group components otherwise, gets the same model."""
 
@@ -180,6 +189,9 @@ def _results(
     results: list[_Result] = []
     skipped: dict[str, str] = {}
     for name in METHODS if methods is None else dict.fromkeys(methods):
+        if methods is None and mix.name != ROOM and name in FOR_ROOMS:
+            skipped[name] = f"for a room heard by microphones: see --variant {ROOM}"
+            continue
         try:
             results += _of_method(name, mix, tell)
         except SigsepError as error:
