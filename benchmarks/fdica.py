@@ -41,7 +41,7 @@ def recording(dims: int) -> np.ndarray:
 
 def iterations(dims: int, dtype: str) -> None:
     """Print the time of an iteration of ours and of ssspy's, and how many operations a second ours does."""
-    from sigsep_classic.factorizers.demixing.bins import bins
+    from sigsep_classic.factorizers.bins import bins
     from sigsep_classic.kernels.fdica import fdica
 
     freq, frames = 1025, 251 if dims == 2 else 314

@@ -131,10 +131,7 @@ class BSS:
         DemixingModel
             Or the model of `CACGMM` for more sources than channels.
         """
-        method = self._method(len(X))
-        if hasattr(method, "grid"):
-            method = replace(method, grid=self.grid)
-        return method.fit(X, callback=callback) if callback else method.fit(X)
+        return self._method(len(X)).fit(X, callback=callback)
 
     def fit_samples(
         self, x: Array, sample_rate: float, *, callback: Callback | None = None
@@ -168,9 +165,9 @@ class BSS:
     def _method(self, channels: int) -> Any:
         """Return the method for so many channels."""
         if self.n_sources is not None and self.n_sources > channels:
-            return METHODS["cacgmm"](n_sources=self.n_sources)
+            return METHODS["cacgmm"](n_sources=self.n_sources, grid=self.grid)
         options = {"n_iter": 20, "reestimate": 2} if self.fast else {}
-        return METHODS["fdica"](n_sources=self.n_sources, **options)
+        return METHODS["fdica"](n_sources=self.n_sources, grid=self.grid, **options)
 
     def _fitted(self, frontend: STFT, x: Array, sample_rate: float, callback: Callback | None) -> Any:
         return replace(self, grid=frontend.grid(sample_rate)).fit(frontend.analyze(x), callback=callback)
@@ -180,9 +177,7 @@ class BSS:
         data = bins(frontend.analyze(x), self.n_sources)
         Y = frontend.analyze(before.signals[: data.dims])
         power = Y.real**2 + Y.imag**2
-        xp = namespace(data.T)
-        start = xp.broadcast_to(xp.eye(data.dims, dtype=data.T.dtype), (len(data.T), data.dims, data.dims))
-        R = reestimated(data, start, frontend.grid(sample_rate), guide=power)
+        R = reestimated(data, data.unit, frontend.grid(sample_rate), guide=power)
         return _stage(frontend, demixing_model(data, R), x, sample_rate)
 
     def _tell(self, model: Any, frontend: STFT, sample_rate: float, tried: Any) -> None:
@@ -248,7 +243,8 @@ def count_sources(signals: Array, sample_rate: float) -> int:
     energy = (level**2).sum(axis=1)
     level = level - level.mean(axis=1, keepdims=True)
     sizes = np.sqrt((level**2).sum(axis=1, keepdims=True))
-    likeness = (level / np.where(sizes > 0, sizes, 1)) @ (level / np.where(sizes > 0, sizes, 1)).T
+    level = level / np.where(sizes > 0, sizes, 1)
+    likeness = level @ level.T
     order = np.argsort(-energy, kind="stable")
     parts = [(likeness[n, order[:k]] > _PART).any() for k, n in enumerate(order)]
     loud = energy[order] > _NOISE * energy.max()

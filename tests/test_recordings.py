@@ -17,28 +17,13 @@ from benchmarks.recordings import (
     speech,
     speech_over_music,
 )
+from sigsep_classic.compare.demo import FOR_ROOMS
 from sigsep_classic.metrics import csdr, si_sdr
 from sigsep_classic.oracle import ideal_ratio_mask
 
 pytestmark = pytest.mark.slow
 
-SPATIAL = {
-    *(
-        "ica",
-        "fdica",
-        "auxiva",
-        "overiva",
-        "five",
-        "iva",
-        "iva_online",
-        "exclusion",
-        "subband",
-        "ilrma",
-        "tiss",
-        "bss",
-    ),
-    *("cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf", "pds"),
-}
+SPATIAL = FOR_ROOMS | {"ica"}
 """Methods that tell sources apart by how channels hear them."""
 
 

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.ndimage import gaussian_filter1d
 
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.demixing.bins import bins
+from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.demixing.reestimation import blurred, ordered, reestimated
 from sigsep_classic.typing import Grid
 from tests.test_factorizers_fdica import disorder, mixed

@@ -143,6 +143,21 @@ def check_example(name: str, X: Array) -> None:
         raise ParameterError(f"example {name!r} is silent; there is nothing to learn from it")
 
 
+def check_axes(X: Array) -> None:
+    """Raise `ShapeError` unless X has three axes, none of them empty."""
+    if X.ndim != 3 or 0 in X.shape:
+        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+
+
+def check_n_sources(n_sources: int | None, n_channels: int, otherwise: str = "") -> None:
+    """Raise `ShapeError` if there are more sources than channels; ``otherwise`` ends the message."""
+    if n_sources is not None and n_sources > n_channels:
+        raise ShapeError(
+            f"n_sources is {n_sources}, but there are {n_channels} channels; give at most as many sources as "
+            f"channels{otherwise}"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Iterative(ABC, Generic[M]):
     """A method that improves a model step by step; subclasses say `init`, `step` and `loss`.

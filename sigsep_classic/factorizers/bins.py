@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import NumericalError, ShapeError
+from sigsep_classic.errors import NumericalError
+from sigsep_classic.factorizers.base import check_axes, check_n_sources
 from sigsep_classic.kernels.demixing import joined, split
 from sigsep_classic.typing import Array
 
@@ -74,6 +75,18 @@ class Bins:
         used = xp.linalg.inv(self.T[:, :, list(self.used)])
         return used / abs(used[:, range(self.dims), range(self.dims)]).max()
 
+    @property
+    def unit(self) -> Array:
+        """R for which the sources are the whitened data, a new array (freq, dims, dims)."""
+        xp = namespace(self.T)
+        eye = xp.eye(self.dims, dtype=self.T.dtype)
+        return xp.broadcast_to(eye, (len(self.T), self.dims, self.dims)).copy()
+
+    @property
+    def first(self) -> Array:
+        """R that begins with W = I, or with the leading components where dimensions were left out; a new array."""
+        return self.unit if self.dims < len(self.used) else self.identity.copy()
+
     @cached_property
     def white(self) -> Array:
         """z as complex numbers, (freq, dims, frames)."""
@@ -93,13 +106,8 @@ def bins(X: Array, n_sources: int | None = None) -> Bins:
     NumericalError
         X is not finite.
     """
-    if X.ndim != 3 or 0 in X.shape:
-        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
-    if n_sources is not None and n_sources > len(X):
-        raise ShapeError(
-            f"n_sources is {n_sources}, but there are {len(X)} channels; give at most as many sources as "
-            "channels, or take a method for more sources (fastmnmf2, cacgmm)"
-        )
+    check_axes(X)
+    check_n_sources(n_sources, len(X), ", or take a method for more sources (fastmnmf2, cacgmm)")
     xp = namespace(X)
     C = covariances(X)
     if not bool(xp.isfinite(C).all()):
@@ -189,3 +197,18 @@ def _whiteners(C: Array, dims: int, rounding: float) -> tuple[Array, Array, Arra
         inverse = E.conj().swapaxes(1, 2)
         T, D = (E / roots) @ inverse, (E * roots) @ inverse
     return T, D, xp.where(weak, 1e-6, 0.0)
+
+
+def strongest_first(data: Bins, R: Array) -> np.ndarray:
+    """Return the rows of R in falling order of their images' energy, on the host."""
+    energies = (abs(data.D @ inverse(R)) ** 2).sum(axis=1) * (abs(R) ** 2).sum(axis=2)
+    return np.argsort(-to_host(energies.sum(axis=0)), kind="stable")
+
+
+def inverse(R: Array) -> Array:
+    """Return R⁻¹, or Rᴴ (R Rᴴ)⁻¹ of an R with more columns than rows."""
+    inv = namespace(R).linalg.inv
+    if R.shape[1] == R.shape[2]:
+        return inv(R)
+    back = R.conj().swapaxes(1, 2)
+    return back @ inv(R @ back)

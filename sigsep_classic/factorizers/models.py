@@ -139,6 +139,11 @@ def _component(member: Any, names: Sequence[str]) -> int:
     return operator.index(member)
 
 
+def source_names(n: int) -> tuple[str, ...]:
+    """Return ``source1 …``."""
+    return tuple(f"source{k + 1}" for k in range(n))
+
+
 def component_names(n: int) -> tuple[str, ...]:
     """Return ``component1 …``."""
     return tuple(f"component{k + 1}" for k in range(n))
@@ -306,7 +311,7 @@ class DemixingModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``source1 …``."""
-        return tuple(f"source{n + 1}" for n in range(self.n_components))
+        return source_names(self.n_components)
 
     @property
     def sources(self) -> Array:

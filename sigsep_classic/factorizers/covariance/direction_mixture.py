@@ -17,7 +17,7 @@ from sigsep_classic.factorizers.base import Callback, Iterative
 from sigsep_classic.factorizers.covariance.direction_model import EXTRACTIONS, DirectionModel, energies
 from sigsep_classic.factorizers.covariance.directions import Directions, directions
 from sigsep_classic.factorizers.covariance.local_priors import local_priors
-from sigsep_classic.factorizers.models import Groups
+from sigsep_classic.factorizers.models import Groups, source_names
 from sigsep_classic.kernels.directional_mixture import MAX_DIMS, MAX_SOURCES, directional_mixture
 from sigsep_classic.typing import Array, Grid
 
@@ -68,7 +68,7 @@ class MixtureState:
     @property
     def names(self) -> tuple[str, ...]:
         """``source1 …``, and ``noise`` where it was asked for."""
-        names = tuple(f"source{n + 1}" for n in range(self.data.n_sources))
+        names = source_names(self.data.n_sources)
         return (*names, "noise") if self.method.noise_class else names
 
     @property

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative, brought_to
+from sigsep_classic.factorizers.base import Callback, brought_to
 from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.covariance.model import FastMNMFModel, balanced
+from sigsep_classic.factorizers.covariance.options import SourcesOfComponents
 from sigsep_classic.factorizers.covariance.start import (
-    START,
     JointData,
     first_gains,
     first_spectra,
@@ -87,43 +86,13 @@ class JointState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class JointCovariances(Iterative[JointState]):
-    """Base of `FastMNMF` and `FastMNMF2`.
+class JointCovariances(SourcesOfComponents):
+    """Base of `FastMNMF` and `FastMNMF2`."""
 
-    Parameters
-    ----------
-    n_sources : int or None
-        Any number, more than there are channels too; None: as many as there are independent channels.
-    n_components : int
-        Templates of each source.
-    initial : {"demixing", "diagonal"}
-        Where to start; see `sigsep_classic.factorizers.covariance.start`.
-    n_iter : int
-        Largest number of iterations.
-    tol : float
-        Stop when the loss falls by less than this share of itself between two checks; 0 never stops early.
-    seed : int
-        Seed of the random templates and activations.
-    """
-
-    n_sources: int | None = None
-    n_components: int = 16
-    initial: str = "demixing"
     n_iter: int = 50
-    tol: float = 0.0
-    seed: int = 0
 
     name: ClassVar[str]
     local: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        if self.n_sources is not None:
-            check_count("n_sources", self.n_sources)
-        check_count("n_components", self.n_components)
-        check_choice("initial", self.initial, START)
-        check_count("n_iter", self.n_iter, 0)
-        check_range("tol", self.tol, 0)
-        check_count("seed", self.seed, 0)
 
     def prepare(self, X: Array) -> JointData:
         """Return the whitened bins of X (channels, freq, frames), with the ridge."""

@@ -9,18 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative, brought_to
+from sigsep_classic.factorizers.base import Callback, brought_to
 from sigsep_classic.factorizers.bins import Bins, bins
+from sigsep_classic.factorizers.covariance.options import SourcesOfComponents
 from sigsep_classic.factorizers.covariance.start import (
-    START,
     first_gains,
     first_spectra,
     independent_components,
     with_ridge,
 )
-from sigsep_classic.factorizers.models import Groups, check_groups
+from sigsep_classic.factorizers.models import Groups, check_groups, source_names
 from sigsep_classic.kernels.fast_mnmf import LEAST
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -67,7 +66,7 @@ class MNMFModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``source1 …``."""
-        return tuple(f"source{n + 1}" for n in range(self.n_components))
+        return source_names(self.n_components)
 
     @property
     def covariances(self) -> Array:
@@ -102,7 +101,7 @@ class MNMFModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MNMF(Iterative[MNMFModel]):
+class MNMF(SourcesOfComponents):
     """Minimise Σ_ft [x_ftᴴ Σ_ft⁻¹ x_ft + log det Σ_ft], Σ_ft = Σ_n λ_nft S_nf, λ_nft = Σ_k w_nfk h_nkt.
 
     Each source has a full-rank covariance S_nf at every frequency, which holds its reverberation too; there may be
@@ -152,23 +151,9 @@ class MNMF(Iterative[MNMFModel]):
     ((3, 2, 5, 40), True)
     """
 
-    n_sources: int | None = None
-    n_components: int = 16
-    initial: str = "demixing"
     n_iter: int = 30
-    tol: float = 0.0
-    seed: int = 0
 
     name: ClassVar[str] = "mnmf"
-
-    def __post_init__(self) -> None:
-        if self.n_sources is not None:
-            check_count("n_sources", self.n_sources)
-        check_count("n_components", self.n_components)
-        check_choice("initial", self.initial, START)
-        check_count("n_iter", self.n_iter, 0)
-        check_range("tol", self.tol, 0)
-        check_count("seed", self.seed, 0)
 
     def prepare(self, X: Array) -> Bins:
         """Return the whitened bins of X (channels, freq, frames)."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.factorizers.covariance.wiener import wiener_images
-from sigsep_classic.factorizers.models import Groups, check_groups
+from sigsep_classic.factorizers.models import Groups, check_groups, source_names
 from sigsep_classic.typing import Array
 
 
@@ -55,7 +55,7 @@ class FastMNMFModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``source1 …``."""
-        return tuple(f"source{n + 1}" for n in range(self.n_components))
+        return source_names(self.n_components)
 
     @property
     def covariances(self) -> Array:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sigsep_classic import permutation
-from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.factorizers.bins import Bins
+from sigsep_classic.backend import namespace
+from sigsep_classic.factorizers.bins import Bins, strongest_first
 from sigsep_classic.kernels.demixing import powers, sweep
 from sigsep_classic.typing import Array
 
@@ -89,16 +89,14 @@ def independent_components(X: JointData, R: Array) -> Array:
     loudest = int((abs(X.bins.D) ** 2).sum(axis=(0, 2)).argmax())
     images = xp.sqrt(P[:, :, :T]) * abs(A[:, loudest]).T[:, :, None]
     order = permutation.solve(images * images, A=A[:, list(X.bins.used)])
-    return xp.take_along_axis(R, xp.asarray(order)[:, :, None], axis=1)
+    return permutation.apply(order, R, sources=1, freq=0)
 
 
 def first_gains(X: JointData, R: Array, *, local: bool) -> Array:
     """Return G (1 or freq, sources, dims): direction m belongs to source m modulo their number, the loudest first."""
     xp, dims = namespace(R), R.shape[1]
-    energies = (abs(X.bins.D @ xp.linalg.inv(R)) ** 2).sum(axis=1) * (abs(R) ** 2).sum(axis=2)
-    order = np.argsort(-to_host(energies.sum(axis=0)), kind="stable")
     G = np.full((1, X.n_sources, dims), OTHERS)
-    G[0, np.arange(dims) % X.n_sources, order] = 1
+    G[0, np.arange(dims) % X.n_sources, strongest_first(X.bins, R)] = 1
     G = xp.asarray(G, dtype=X.Z.dtype)
     return xp.repeat(G, len(R), axis=0) if local else G
 

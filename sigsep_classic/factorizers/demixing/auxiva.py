@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.factorizers.demixing.frequencywise import (
     DemixingState,
     FrequencyDemixing,

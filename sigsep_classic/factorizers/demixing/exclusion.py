@@ -10,8 +10,9 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import usual_stft
-from sigsep_classic.factorizers.demixing.bins import Bins, bins
-from sigsep_classic.factorizers.demixing.walk import Walk, WalkState, polar
+from sigsep_classic.factorizers.bins import Bins, bins
+from sigsep_classic.factorizers.demixing.optimize import polar
+from sigsep_classic.factorizers.demixing.walk import Walk, WalkState
 from sigsep_classic.factorizers.demixing.whitening import as_floats, in_memory_order
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import STFT

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.factorizers.base import Callback, nearest_power_of_two
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
 from sigsep_classic.factorizers.demixing.reestimation import ordered, reestimated
 from sigsep_classic.factorizers.models import DemixingModel

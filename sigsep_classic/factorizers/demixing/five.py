@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.demixing.bins import bins
+from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
 from sigsep_classic.factorizers.demixing.overiva import principal
 from sigsep_classic.factorizers.demixing.spherical import (

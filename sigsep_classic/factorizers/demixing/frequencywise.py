@@ -13,7 +13,7 @@ from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.factorizers.base import Callback, Iterative
-from sigsep_classic.factorizers.demixing.bins import Bins, bins
+from sigsep_classic.factorizers.bins import Bins, bins, inverse, strongest_first
 from sigsep_classic.factorizers.models import DemixingModel, Groups
 from sigsep_classic.kernels.demixing import powers
 from sigsep_classic.typing import Array
@@ -75,12 +75,6 @@ class DemixingState:
         return self.model.reconstruct(groups)
 
 
-def strongest_first(data: Bins, R: Array) -> np.ndarray:
-    """Return the rows of R in falling order of their images' energy, on the host."""
-    energies = (abs(data.D @ _inverse(R)) ** 2).sum(axis=1) * (abs(R) ** 2).sum(axis=2)
-    return np.argsort(-to_host(energies.sum(axis=0)), kind="stable")
-
-
 def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> DemixingModel:
     """Return W = R T and A = D R⁻¹, each source on the scale of its image at the channel where it is loudest.
 
@@ -88,7 +82,7 @@ def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> 
     that leave least of the mixture. Sources come in ``order``, by default the strongest first.
     """
     xp = namespace(R)
-    A = data.D @ _inverse(R)
+    A = data.D @ inverse(R)
     W = R @ data.T
     order = strongest_first(data, R) if order is None else order
     W, A = W[:, order], A[:, :, order]
@@ -105,15 +99,6 @@ def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> 
     return DemixingModel(
         W=W, A=A, mixture=data.X, n_active=len(order), residual=data.reduced, converged=False
     )
-
-
-def _inverse(R: Array) -> Array:
-    """Return R⁻¹, or Rᴴ (R Rᴴ)⁻¹ of an R with more columns than rows."""
-    inv = namespace(R).linalg.inv
-    if R.shape[1] == R.shape[2]:
-        return inv(R)
-    back = R.conj().swapaxes(1, 2)
-    return back @ inv(R @ back)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,12 +152,7 @@ class FrequencyDemixing(Iterative[DemixingState]):
         ShapeError
             It is of another number of frequencies, sources or channels.
         """
-        wanted = (X.T.shape[0], X.n_sources, X.T.shape[2])
-        if start.W.shape != wanted:
-            raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")
-        xp = namespace(X.T)
-        W = xp.asarray(start.W)[:, : X.dims]
-        return self.begin(X, W @ X.D)
+        return self.begin(X, rows_of(X, start))
 
     def copy(self, model: Any) -> Any:
         """Return a state with arrays of its own, but for the data, which nothing writes to."""
@@ -189,10 +169,21 @@ class FrequencyDemixing(Iterative[DemixingState]):
 
     def _first(self, X: Bins) -> Array:
         """Return the first R."""
-        xp = namespace(X.T)
-        if self.whitened_start or X.dims < len(X.used):
-            return xp.broadcast_to(xp.eye(X.dims, dtype=xp.complex128), (len(X.T), X.dims, X.dims)).copy()
-        return X.identity.copy()
+        return X.unit if self.whitened_start else X.first
+
+
+def rows_of(data: Bins, start: Any) -> Array:
+    """Return the demixing matrices of a model as R of whitened data.
+
+    Raises
+    ------
+    ShapeError
+        The model is of another number of frequencies, sources or channels.
+    """
+    wanted = (data.T.shape[0], data.n_sources, data.T.shape[2])
+    if start.W.shape != wanted:
+        raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")
+    return namespace(data.T).asarray(start.W)[:, : data.dims] @ data.D
 
 
 def log_determinants(R: Array) -> float:

@@ -9,7 +9,8 @@ from typing import ClassVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_range
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.demixing.bins import bins
+from sigsep_classic.factorizers.bins import bins
+from sigsep_classic.factorizers.demixing.optimize import polar
 from sigsep_classic.factorizers.demixing.spherical import (
     PRIORS,
     FilledBins,
@@ -18,7 +19,7 @@ from sigsep_classic.factorizers.demixing.spherical import (
     filled,
     loss_of,
 )
-from sigsep_classic.factorizers.demixing.walk import Walk, WalkState, polar
+from sigsep_classic.factorizers.demixing.walk import Walk, WalkState
 from sigsep_classic.kernels.demixing import powers
 from sigsep_classic.typing import Array
 

@@ -12,7 +12,7 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.factorizers.base import Callback, check_axes, check_n_sources
 from sigsep_classic.factorizers.bins import independent_channels
 from sigsep_classic.factorizers.demixing.online_state import OnlineModel, OnlineState, loaded_state
 from sigsep_classic.factorizers.online_prediction import begin_prediction
@@ -147,11 +147,7 @@ class OnlineIVA:
         """
         check_count("n_channels", n_channels)
         check_count("n_freq", n_freq)
-        if self.n_sources is not None and self.n_sources > n_channels:
-            raise ShapeError(
-                f"n_sources is {self.n_sources}, but there are {n_channels} channels; give at most as many sources "
-                "as channels"
-            )
+        check_n_sources(self.n_sources, n_channels)
         return OnlineState(n_channels=n_channels, n_freq=n_freq, parameters=self._parameters)
 
     @classmethod
@@ -225,8 +221,7 @@ class OnlineIVA:
         NumericalError
             X is not finite.
         """
-        if X.ndim != 3 or 0 in X.shape:
-            raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+        check_axes(X)
         state = self.start(*X.shape[:2])
         for i in range(1, self.n_passes + 1):
             images, state = self.process(X, state.restarted())

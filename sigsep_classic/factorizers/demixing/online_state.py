@@ -13,7 +13,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.models import Groups, check_groups
+from sigsep_classic.factorizers.models import Groups, check_groups, source_names
 from sigsep_classic.factorizers.online_prediction import Prediction
 from sigsep_classic.kernels.online_demixing import Demixing
 from sigsep_classic.typing import Array
@@ -163,7 +163,7 @@ class OnlineModel:
     @property
     def names(self) -> tuple[str, ...]:
         """``source1 …``."""
-        return tuple(f"source{n + 1}" for n in range(self.n_components))
+        return source_names(self.n_components)
 
     def reordered(self, order: Sequence[int]) -> Self:
         """Return the model with its sources in another order; the state keeps its own."""

@@ -13,6 +13,7 @@ from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.factorizers.demixing.contrast import Score, evaluate, value_of_rows
 from sigsep_classic.factorizers.demixing.whitening import Samples
 from sigsep_classic.kernels.threads import single_threaded_blas
+from sigsep_classic.typing import Array
 
 ORTHOGONAL = ("picard_o", "fastica")
 LIKELIHOOD = ("picard", "infomax", "auxiliary")
@@ -185,10 +186,10 @@ class Rule:
         return R if taken else None
 
 
-def polar(M: np.ndarray) -> np.ndarray:
-    """Return the orthogonal matrix nearest to M: (M Mᵀ)^(-1/2) M."""
-    U, _, Vt = np.linalg.svd(M)
-    return U @ Vt
+def polar(M: Array) -> Array:
+    """Return the unitary (orthogonal, of real ones) matrices nearest to M (..., n, n): (M Mᴴ)^(-1/2) M."""
+    U, _, Vh = namespace(M).linalg.svd(M)
+    return U @ Vh
 
 
 def majorised(data: Samples, R: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice
-from sigsep_classic.factorizers.demixing.bins import bins
+from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
+from sigsep_classic.factorizers.demixing.optimize import polar
 from sigsep_classic.factorizers.demixing.spherical import (
     PRIORS,
     FilledBins,
@@ -18,7 +19,6 @@ from sigsep_classic.factorizers.demixing.spherical import (
     loss_of,
     sources_of,
 )
-from sigsep_classic.factorizers.demixing.walk import polar
 from sigsep_classic.kernels.demixing import powers
 from sigsep_classic.typing import Array
 

@@ -13,7 +13,12 @@ from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.bins import Bins, bins
-from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, demixing_model, log_determinants
+from sigsep_classic.factorizers.demixing.frequencywise import (
+    DemixingState,
+    demixing_model,
+    log_determinants,
+    rows_of,
+)
 from sigsep_classic.factorizers.demixing.penalties import PENALTIES, Mask, Penalty, harmonic_mask
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.kernels.threads import single_threaded_blas
@@ -169,23 +174,10 @@ def _changed(search: _Search, i: int) -> float:
 
 
 def _first(data: Bins, start: Any) -> Array:
-    """Return the first demixing of the whitened data, with rows of norm one: outputs of variance one."""
-    R = _given(data, start)
+    """Return the demixing that ``start`` makes, or W = I, with rows of norm one: outputs of variance one."""
+    R = data.first if start is None else rows_of(data, start)
     norms = namespace(R).sqrt((abs(R) ** 2).sum(axis=2, keepdims=True))
     return R / namespace(R).where(norms > 0, norms, 1)
-
-
-def _given(data: Bins, start: Any) -> Array:
-    """Return the demixing of the whitened data that W of ``start`` makes, or W = I."""
-    xp = namespace(data.T)
-    if start is not None:
-        wanted = (data.T.shape[0], data.n_sources, data.T.shape[2])
-        if start.W.shape != wanted:
-            raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")
-        return xp.asarray(start.W)[:, : data.dims] @ data.D
-    if data.dims < len(data.used):
-        return xp.broadcast_to(xp.eye(data.dims, dtype=complex), (len(data.T), data.dims, data.dims)).copy()
-    return data.identity
 
 
 class _Search:

@@ -7,7 +7,7 @@ import math
 from sigsep_classic import permutation
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.kernels.demixing import powers, sweep
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array, Grid

@@ -10,8 +10,8 @@ import numpy as np
 
 from sigsep_classic.backend import fft_namespace, namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
-from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import Callback, check_axes
 from sigsep_classic.factorizers.demixing.clustering import by_envelope
 from sigsep_classic.factorizers.demixing.optimize import Rule, Search
 from sigsep_classic.factorizers.demixing.whitening import Samples, as_floats, samples
@@ -207,8 +207,7 @@ class SCICA:
         NumericalError
             X is not finite.
         """
-        if X.ndim != 3 or 0 in X.shape:
-            raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+        check_axes(X)
         X = as_floats(X)
         n_delays = min(self.n_delays, X.shape[-1])
         n_components = min(self.n_components or n_delays, n_delays)

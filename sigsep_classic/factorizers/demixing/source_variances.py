@@ -9,7 +9,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError, ParameterError
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.kernels.variance_sums import variance_sums
 from sigsep_classic.kernels.variance_weights import (

@@ -6,7 +6,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, FrontEnd
 

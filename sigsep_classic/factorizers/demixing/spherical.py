@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.factorizers.demixing.bins import Bins
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.kernels.demixing import weighted_covariances
 from sigsep_classic.typing import Array
 

@@ -9,8 +9,8 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.factorizers.demixing.auxiva import AuxIVA
-from sigsep_classic.factorizers.demixing.bins import Bins
 from sigsep_classic.factorizers.demixing.frequencywise import FrequencyDemixing, demixing_model
 from sigsep_classic.factorizers.demixing.ilrma import ILRMA, ILRMAState
 from sigsep_classic.factorizers.demixing.source_variances import Factors

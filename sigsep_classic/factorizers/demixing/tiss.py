@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import nearest_power_of_two
+from sigsep_classic.factorizers.bins import Bins, strongest_first
 from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past
-from sigsep_classic.factorizers.demixing.bins import Bins
 from sigsep_classic.factorizers.demixing.frequencywise import (
     DemixingState,
     FrequencyDemixing,
+    demixing_model,
     log_determinants,
-    strongest_first,
 )
 from sigsep_classic.factorizers.demixing.priors import Prior
 from sigsep_classic.factorizers.models import DemixingModel, Groups, check_groups
@@ -88,7 +89,7 @@ class TISSState(DemixingState):
     n_taps: int
     delay: int
 
-    @property
+    @cached_property
     def model(self) -> DryDemixingModel:  # type: ignore[override]
         """W, P and A on all channels, the strongest source first."""
         return _model(self)
@@ -251,7 +252,7 @@ def _model(state: TISSState) -> DryDemixingModel:
     """Return the model on all channels, each source at the scale of its image where it is loudest."""
     xp, data = namespace(state.R), state.bins
     order = strongest_first(data, state.R)
-    plain = DemixingState(bins=data, R=state.R, power=None).model
+    plain = demixing_model(data, state.R, order=order)
     R = state.R[:, order]
     W = R @ data.T
     n_freq, dims = R.shape[:2]
@@ -262,5 +263,4 @@ def _model(state: TISSState) -> DryDemixingModel:
     P = (P * sizes[:, :, None, None]).reshape(n_freq, dims, -1)
     if plain.n_components > dims:
         P = xp.pad(P, ((0, 0), (0, plain.n_components - dims), (0, 0)))
-    fields = {**vars(plain), "residual": True, "n_active": plain.n_active}
-    return DryDemixingModel(**fields, P=P, n_taps=state.n_taps, delay=state.delay)
+    return DryDemixingModel(**{**vars(plain), "residual": True}, P=P, n_taps=state.n_taps, delay=state.delay)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sigsep_classic.backend import namespace
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
 from sigsep_classic.factorizers.models import DemixingModel
@@ -73,9 +72,3 @@ class Walk(FrequencyDemixing):
 
         model = super().fit(X, start=start, callback=stop)
         return replace(model, converged=model.converged or settled)
-
-
-def polar(M: Array) -> Array:
-    """Return the unitary matrices nearest to M (freq, dims, dims)."""
-    U, _, V = namespace(M).linalg.svd(M)
-    return U @ V

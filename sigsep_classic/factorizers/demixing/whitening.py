@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import NumericalError, ShapeError
+from sigsep_classic.errors import NumericalError
+from sigsep_classic.factorizers.base import check_axes, check_n_sources
 from sigsep_classic.kernels.layout import dense_alike, frames_first
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -85,13 +86,8 @@ def samples(X: Array, n_sources: int | None = None, *, rank: float = RANK) -> Sa
     NumericalError
         X is not finite.
     """
-    if X.ndim != 3 or 0 in X.shape:
-        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
-    if n_sources is not None and n_sources > len(X):
-        raise ShapeError(
-            f"n_sources is {n_sources}, but there are {len(X)} channels; give at most as many sources as "
-            "channels, or take a method for one channel (isa, scica)"
-        )
+    check_axes(X)
+    check_n_sources(n_sources, len(X), ", or take a method for one channel (isa, scica)")
     rows = in_memory_order(X)
     mean, covariance, power = _moments(rows, centred=X.dtype.kind != "c")
     if not np.isfinite(power).all():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, check_axes, nearest_power_of_two
 from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past
 from sigsep_classic.factorizers.models import Groups, check_groups
 from sigsep_classic.frontends import STFT
@@ -76,9 +76,12 @@ class WPEState(WPEModel):
     ----------
     variance : float64 array (freq, frames)
         Mean over channels of the power of the dereverberated signal.
+    floor : float64 array (freq, 1)
+        The least variance that weighs; 1 where a bin is silent.
     """
 
     variance: Array
+    floor: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +169,7 @@ class WPE(Iterative[WPEState]):
         NumericalError
             It is not finite.
         """
-        if X.ndim != 3 or 0 in X.shape:
-            raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
+        check_axes(X)
         if not bool(namespace(X).isfinite(abs(X).sum())):
             raise NumericalError("the mixture is not finite; give finite data")
         return X
@@ -175,9 +177,14 @@ class WPE(Iterative[WPEState]):
     def init(self, X: Array) -> WPEState:
         """Return G = 0: nothing is reverberation."""
         xp = namespace(X)
-        G = xp.zeros((X.shape[1], self.n_taps * len(X), len(X)), dtype=xp.complex128)
+        power = _power(X.swapaxes(0, 1))
         return WPEState(
-            G=G, mixture=X, n_taps=self.n_taps, delay=self.delay, variance=_power(X.swapaxes(0, 1))
+            G=xp.zeros((X.shape[1], self.n_taps * len(X), len(X)), dtype=xp.complex128),
+            mixture=X,
+            n_taps=self.n_taps,
+            delay=self.delay,
+            variance=power,
+            floor=_floor(power),
         )
 
     def adopt(self, X: Array, start: Any) -> WPEState:
@@ -187,42 +194,39 @@ class WPE(Iterative[WPEState]):
             raise ShapeError(
                 f"start has G {start.G.shape} and delay {start.delay}; wanted {wanted}, {self.delay}"
             )
-        found = WPEModel(G=start.G.copy(), mixture=X, n_taps=self.n_taps, delay=self.delay)
-        variance = _power((X - found.reverberation).swapaxes(0, 1))
-        return WPEState(**vars(found), variance=variance)
+        begun = replace(self.init(X), G=start.G.copy())
+        return replace(begun, variance=_power((X - begun.reverberation).swapaxes(0, 1)))
 
     def copy(self, model: WPEState) -> WPEState:
         """Return a model with arrays of its own, but for the mixture, which nothing writes to."""
-        return replace(model, G=model.G.copy(), variance=model.variance.copy())
+        return replace(model, G=model.G.copy(), variance=model.variance.copy(), floor=model.floor.copy())
 
     def step(self, X: Array, model: WPEState) -> WPEState:
         """Return the filters of least error, weighted by one over the variance so far."""
         xp = namespace(X)
-        floor = self._floor(X)
         G, variance = xp.empty_like(model.G), xp.empty_like(model.variance)
         with single_threaded_blas():
             for block in blocks_of_bins(X, G.shape[1]):
                 x = X[:, block].swapaxes(0, 1).astype(xp.complex128)
-                weights = 1 / xp.maximum(model.variance[block], floor[block])
+                weights = 1 / xp.maximum(model.variance[block], model.floor[block])
                 G[block] = _prediction(x, weights, self.n_taps, self.delay)
                 variance[block] = _power(x - _predicted(x, G[block], self.n_taps, self.delay))
         return replace(model, G=G, variance=variance)
 
     def loss(self, X: Array, model: WPEState) -> float:
         """Return the sum over bins and frames of the logarithm of the variance, per channel."""
-        xp, floor = namespace(X), self._floor(X)
-        p = model.variance
+        xp, p, floor = namespace(X), model.variance, model.floor
         return float((xp.log(xp.maximum(p, floor)) + xp.minimum(p / floor, 1) - 1).sum())
 
     def finish(self, model: WPEState) -> WPEModel:  # type: ignore[override]
         """Return the model without the variance."""
-        return WPEModel(**{name: value for name, value in vars(model).items() if name != "variance"})
+        return WPEModel(**{field.name: getattr(model, field.name) for field in fields(WPEModel)})
 
-    def _floor(self, X: Array) -> Array:
-        """Return the least variance that weighs, (freq, 1); 1 where a bin is silent."""
-        xp = namespace(X)
-        mean = _power(X.swapaxes(0, 1)).mean(axis=1, keepdims=True)
-        return xp.where(mean > 0, 1e-10 * mean, 1)
+
+def _floor(power: Array) -> Array:
+    """Return what variances of a mixture of this power (freq, frames) are floored at, (freq, 1)."""
+    mean = power.mean(axis=1, keepdims=True)
+    return namespace(power).where(mean > 0, 1e-10 * mean, 1)
 
 
 def _power(y: Array) -> Array:
