@@ -108,9 +108,13 @@ def cases() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("real", sorted(cuda.REALS))
 @pytest.mark.parametrize(
-    "arch", [pytest.param(arch, marks=() if arch == 80 else pytest.mark.slow) for arch in ARCHITECTURES]
+    ("arch", "real"),
+    [
+        pytest.param(arch, real, marks=() if arch == 80 else pytest.mark.slow)
+        for arch in ARCHITECTURES
+        for real in sorted(cuda.REALS)
+    ],
 )
 @pytest.mark.parametrize(("op", "constants", "label"), cases())
 def test_every_source_compiles_without_warnings_or_spills(nvrtc, op, constants, label, arch, real):

@@ -117,6 +117,10 @@ LIBRARY_CALLS_ONLY = {"tiss", "nmf Euclidean", "wpe", "pds", "pds harmonic", "mn
 """What has no kernel of its own: products, solvers and transforms of the array library."""
 
 
+NOT_OF_A_DEVICE = {"the_number_of_threads_does_not_matter", "the_method_is_a_frozen_value"}
+"""Promises that are the same wherever the arrays are."""
+
+
 def case_of(label: str, frontend: str) -> Case:
     name, parameters = METHOD_CASES[label]
     groups = {"first": [0, 1], "second": [2, 3]} if label.startswith(("nmf ", "nmfd ")) else None
@@ -138,7 +142,7 @@ def test_on_the_cpu(label, frontend, promise):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("promise", PROMISES)
+@pytest.mark.parametrize("promise", [p for p in PROMISES if p not in NOT_OF_A_DEVICE])
 @pytest.mark.parametrize("frontend", FRONTENDS)
 @pytest.mark.parametrize("label", METHOD_CASES)
 def test_on_the_emulated_gpu(label, frontend, promise):
