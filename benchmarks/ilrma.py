@@ -27,7 +27,7 @@ VARIANTS: dict[str, Any] = {
     "ilrma, IP2": ILRMA(rule="ip2"),
     "ilrma, ISS": ILRMA(rule="iss1"),
     "ilrma, Student's t": ILRMA(density="student"),
-    "ilrma, generalised": ILRMA(density="generalised"),
+    "ilrma, generalized": ILRMA(density="generalized"),
     "ilrma, 6 shared components": ILRMA(partitioned=True, n_components=6),
     "ilrma, consistent": ILRMA(consistency=True),
     "subband, AuxIVA": SubbandSplitting(),

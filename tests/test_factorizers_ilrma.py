@@ -15,7 +15,7 @@ from sigsep_classic.metrics import si_sdr
 from tests.conformance.promises import PROMISES, Case
 
 N, F, T, K = 3, 12, 150, 2
-DENSITIES = ({}, {"density": "student", "nu": 3.0}, {"density": "generalised", "beta": 1.0})
+DENSITIES = ({}, {"density": "student", "nu": 3.0}, {"density": "generalized", "shape": 1.0})
 
 
 def mixture(n=N, freq=F, frames=T, seed=0):
@@ -60,7 +60,7 @@ def separation(W, A):
 
 @pytest.mark.parametrize("rule", ["ip1", "ip2", "iss1", "iss2", "ipa"])
 @pytest.mark.parametrize("updates", ["mm", "me"])
-@pytest.mark.parametrize("density", DENSITIES, ids=["gauss", "student", "generalised"])
+@pytest.mark.parametrize("density", DENSITIES, ids=["gauss", "student", "generalized"])
 def test_no_iteration_raises_the_cost(density, updates, rule):
     _, _, X = mixture()
     for more in ({}, {"partitioned": True, "n_components": 7}):
@@ -168,7 +168,7 @@ def test_hard_inputs_stay_finite_and_do_not_depend_on_the_level(case):
         x = np.clip(x, -0.3, 0.3)
     elif case == "short":
         x = x[:, :700]
-    for more in ({}, {"density": "generalised", "beta": 1.0}, {"consistency": True}):
+    for more in ({}, {"density": "generalized", "shape": 1.0}, {"consistency": True}):
         method = ILRMA(n_iter=30, **more)
         stems = separate(x, 16000, method=method, frontend=STFT(n_fft=256))
         for gain in (1e-6, 32768):
@@ -222,6 +222,9 @@ def test_variances_from_a_function_are_used_and_sources_keep_their_order():
         (lambda P: P[0], r"variance returned \(12, 150\)"),
         (lambda P: -P, "must be finite and at least 0"),
         (lambda P: None, "variance returned NoneType"),
+        (lambda P: P.tolist(), "variance returned list"),
+        (lambda P: P + 0j, r"variance returned \(3, 12, 150\) of complex128; expected real"),
+        (lambda P: 0 * P, "variance returned 0 everywhere"),
     ],
 )
 def test_what_cannot_be_variances_is_refused(function, message):
@@ -230,16 +233,24 @@ def test_what_cannot_be_variances_is_refused(function, message):
         ILRMA(n_iter=2, variance=function).fit(X)
 
 
+def test_variances_of_silence_may_be_nothing():
+    X = np.zeros((2, 12, 150), complex)
+    assert_allclose(ILRMA(n_iter=2, variance=lambda P: P).fit(X).reconstruct(), 0)
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"n_components": 0}, "n_components"),
         ({"density": "laplace"}, "density is 'laplace'"),
         ({"nu": 0}, "nu is 0"),
-        ({"beta": 2.5}, "beta is 2.5"),
+        ({"shape": 2.5}, "shape is 2.5"),
         ({"updates": "mu"}, "updates is 'mu'"),
         ({"rule": "ip3"}, "rule is 'ip3'"),
         ({"variance": 3}, "variance is 3"),
+        ({"variance": abs, "consistency": True}, "takes the place of templates"),
+        ({"variance": abs, "partitioned": True}, "takes the place of templates"),
+        ({"density": "generalised"}, "did you mean 'generalized'"),
     ],
 )
 def test_parameters_out_of_range_are_refused(wrong, message):
@@ -252,15 +263,15 @@ def test_parameters_out_of_range_are_refused(wrong, message):
 
 @pytest.mark.parametrize("updates", ["MM", "ME"])
 @pytest.mark.parametrize("rule", ["IP1", "IP2", "ISS1"])
-@pytest.mark.parametrize("density", DENSITIES, ids=["gauss", "student", "generalised"])
+@pytest.mark.parametrize("density", DENSITIES, ids=["gauss", "student", "generalized"])
 def test_the_costs_are_those_of_ssspy_from_the_same_start(density, rule, updates):
     peers = pytest.importorskip("ssspy.bss.ilrma")
-    if density.get("density") == "generalised" and updates == "ME":
+    if density.get("density") == "generalized" and updates == "ME":
         pytest.skip("ssspy has no ME there")
     kind, options = {
         "gauss": (peers.GaussILRMA, {}),
         "student": (peers.TILRMA, {"dof": 3.0}),
-        "generalised": (peers.GGDILRMA, {"beta": 1.0}),
+        "generalized": (peers.GGDILRMA, {"beta": 1.0}),
     }[density.get("density", "gauss")]
     _, _, X = mixture()
     start = start_of(X)

@@ -17,7 +17,14 @@ import numpy as np
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.kernels import cuda
-from sigsep_classic.kernels.demixing_loops import RULES, covariance_blocks, power_blocks, rule_for, update
+from sigsep_classic.kernels.demixing_loops import (
+    RULES,
+    SWEEPS,
+    covariance_blocks,
+    power_blocks,
+    rule_for,
+    update,
+)
 from sigsep_classic.kernels.demixing_pairs import Pairs, pairs_of
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks
@@ -205,18 +212,8 @@ def _cpu(Z: np.ndarray, R: Any, weights: Any, task: _Task) -> Any:
         run_blocks(power_blocks, blocks, Z, R, load, totals, power)
     else:
         R = np.array(R, complex, order="C")
-        span = max(1, blocks * _BLOCK_BYTES // Z.nbytes)
-        V, pairs = np.empty((n_freq, dims, dims, dims), np.complex128), task.pair_array()
-
-        def work(first: int, stop: int) -> None:
-            for block in range(first, stop, span):  # data that are still in cache when they are read again
-                end = min(block + span, stop)
-                own = slice(n_freq * block // blocks, n_freq * end // blocks)
-                covariance_blocks(block, end, Z, weights, load, blocks, V)
-                update(task.rule, R[own], V[own], pairs)
-                power_blocks(block, end, Z, R, load, totals, power)
-
-        run_blocks(work, blocks)
+        swept = SWEEPS[rule_for(task.rule, dims)]
+        run_blocks(swept, blocks, Z, R, weights, None, load, task.pair_array(), totals, power)
     if task.summed:
         power = totals.sum(axis=0, dtype=float).astype(Z.dtype)
     return power if task.kind == "powers" else (R, power)

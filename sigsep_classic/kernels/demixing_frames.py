@@ -7,6 +7,7 @@ sources.
 
 from __future__ import annotations
 
+from sigsep_classic.kernels.demixing_factors import low_rank_weights
 from sigsep_classic.kernels.jit import jit
 
 TILE = 512
@@ -258,45 +259,64 @@ def add_powers(z, q, n, size, own, y):  # type: ignore[no-untyped-def]
 
 
 @jit(fastmath=_REORDER, error_model="numpy")
-def add_load(z, q, n, load, size, own):  # type: ignore[no-untyped-def]
+def add_energy(z, q, load, size, first, out):  # type: ignore[no-untyped-def]
     """Add what a load of the covariances adds to the powers: load |z|² |r_n|² / dims."""
-    dims, length = q.shape[1], 0.0
-    for c in range(dims):
-        length += float(q[n, c, 0]) ** 2 + float(q[n, c, 1]) ** 2
-    gain = q.dtype.type(length * load / dims)
-    for c in range(dims):
-        x0, x1 = z[c, 0], z[c, 1]
+    n_sources, dims = q.shape[0], q.shape[1]
+    for n in range(n_sources):
+        length = 0.0
+        for c in range(dims):
+            length += float(q[n, c, 0]) ** 2 + float(q[n, c, 1]) ** 2
+        gain = q.dtype.type(length * load / dims)
+        own = out[n, first : first + size]
         for t in range(size):
-            own[t] += gain * (x0[t] * x0[t] + x1[t] * x1[t])
+            own[t] += gain * z[t]
+
+
+@jit(fastmath=_REORDER, error_model="numpy")
+def energy(z, size, e):  # type: ignore[no-untyped-def]
+    """Write |z|² of the tile to ``e``."""
+    x0, x1 = z[0, 0], z[0, 1]
+    for t in range(size):
+        e[t] = x0[t] * x0[t] + x1[t] * x1[t]
+    for c in range(1, z.shape[0]):
+        y0, y1 = z[c, 0], z[c, 1]
+        for t in range(size):
+            e[t] += y0[t] * y0[t] + y1[t] * y1[t]
 
 
 @jit(error_model="numpy")
-def bin_covariances(Z, f, weights, load, V, tile, held, sums):  # type: ignore[no-untyped-def]
-    """Write V (sources, dims, dims) of bin f, given weights (sources, 1 or freq, frames)."""
+def bin_covariances(Z, f, weights, model, load, V, scratch):  # type: ignore[no-untyped-def]
+    """Write V (sources, dims, dims) of bin f, given weights (sources, 1 or freq, frames) or a model of them."""
+    tile, held, sums = scratch[0], scratch[1], scratch[5]
     n_frames = Z.shape[3]
-    for n in range(V.shape[0]):
-        for i in range(V.shape[1]):
-            for j in range(V.shape[1]):
-                V[n, i, j] = 0
+    V[:] = 0
     for start in range(0, n_frames, TILE):
         size = load_tile(Z, f, start, tile)
-        if weights.shape[1] > 1 or n_frames > TILE:  # else they are there already
-            load_weights(weights, f if weights.shape[1] > 1 else 0, start, size, held)
+        if model is not None:
+            low_rank_weights(model, f, start, size, held)
+        if weights is not None:  # noqa: SIM102 (numba leaves out a branch on None, not a condition with it)
+            if weights.shape[1] > 1 or n_frames > TILE:  # else they are there already
+                load_weights(weights, f if weights.shape[1] > 1 else 0, start, size, held)
         add_covariances(tile, held, size, V, sums)
     finish_covariances(V, n_frames, load)
 
 
 @jit(error_model="numpy")
-def bin_powers(Z, f, R, load, tile, q, y, out):  # type: ignore[no-untyped-def]
-    """Add |R z|² of bin f to ``out`` (sources, frames)."""
-    for n in range(R.shape[0]):
-        for c in range(R.shape[1]):
+def bin_powers(Z, f, R, load, loaded, scratch):  # type: ignore[no-untyped-def]
+    """Add |R z|² of bin f to the sums in ``scratch``; with ``loaded`` its only tile is there already."""
+    tile, y, q, out = scratch[0], scratch[2], scratch[3], scratch[4]
+    n_sources, dims, n_frames = R.shape[0], R.shape[1], Z.shape[3]
+    for n in range(n_sources):
+        for c in range(dims):
             q[n, c, 0] = R[n, c].real
             q[n, c, 1] = R[n, c].imag
-    for start in range(0, Z.shape[3], TILE):
-        size = load_tile(Z, f, start, tile)
-        for n in range(R.shape[0]):
-            own = out[n, start : start + size]
-            add_powers(tile, q, n, size, own, y)
-            if load > 0:
-                add_load(tile, q, n, load, size, own)
+    for start in range(0, n_frames, TILE):
+        if loaded and n_frames <= TILE:
+            size = (n_frames + PAD - 1) // PAD * PAD
+        else:
+            size = load_tile(Z, f, start, tile)
+        if load > 0:
+            energy(tile, size, y[0])
+            add_energy(y[0], q, load, size, start, out)
+        for n in range(n_sources):
+            add_powers(tile, q, n, size, out[n, start : start + size], y)

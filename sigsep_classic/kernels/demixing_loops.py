@@ -1,9 +1,13 @@
-"""Loops over the bins of one block of work: what `demixing` runs on the CPU."""
+"""Loops over the bins of one block of work: what `demixing` runs on the CPU.
+
+All that is done to a bin is done while its data are in first-level cache.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
+from sigsep_classic.kernels.demixing_factors import follow, unit_rows
 from sigsep_classic.kernels.demixing_frames import PAD, TILE, bin_covariances, bin_powers, load_weights
 from sigsep_classic.kernels.demixing_ipa import ipa
 from sigsep_classic.kernels.demixing_rules import N_MATRICES, ip1, ip2, iss1, iss2
@@ -11,15 +15,32 @@ from sigsep_classic.kernels.jit import jit
 
 
 @jit(error_model="numpy")
-def covariance_blocks(first, stop, Z, weights, load, n_blocks, V):  # type: ignore[no-untyped-def]
-    """Write V (freq, sources, dims, dims) of the bins of some blocks, given weights (sources, 1 or freq, frames)."""
-    n_freq, dims, n_frames = Z.shape[0], Z.shape[1], Z.shape[3]
+def _scratch(Z, n_sources):  # type: ignore[no-untyped-def]
+    """Return a tile of the data, of the weights and of one output, R in parts, powers, and sums."""
+    dims, n_frames = Z.shape[1], Z.shape[3]
     tile = np.empty((dims, 2, TILE), Z.dtype)
-    sums = np.empty(8, Z.dtype)
-    held = np.zeros((max(V.shape[1], 2), TILE), Z.dtype)
-    load_weights(weights, 0, 0, min(n_frames, TILE), held)
-    for f in range(n_freq * first // n_blocks, n_freq * stop // n_blocks):
-        bin_covariances(Z, f, weights, load[f], V[f], tile, held, sums)
+    held = np.zeros((max(n_sources, 2), TILE), Z.dtype)
+    y = np.empty((3, TILE), Z.dtype)
+    q = np.empty((n_sources, dims, 2), Z.dtype)
+    out = np.zeros((n_sources, (n_frames + PAD - 1) // PAD * PAD), Z.dtype)
+    return tile, held, y, q, out, np.empty(8, Z.dtype)
+
+
+@jit(error_model="numpy")
+def _small(dims):  # type: ignore[no-untyped-def]
+    """Return V of one bin and scratch for a rule."""
+    V = np.empty((dims, dims, dims), np.complex128)
+    work = np.empty((N_MATRICES, dims, dims), np.complex128)
+    return V, work, np.empty((4, dims), np.complex128), np.empty((4, dims))
+
+
+@jit(error_model="numpy")
+def covariance_blocks(first, stop, Z, weights, load, n_blocks, V):  # type: ignore[no-untyped-def]
+    """Write V (freq, sources, dims, dims) of the bins of some blocks; see `bin_covariances`."""
+    scratch = _scratch(Z, V.shape[1])
+    load_weights(weights, 0, 0, min(Z.shape[3], TILE), scratch[1])
+    for f in range(Z.shape[0] * first // n_blocks, Z.shape[0] * stop // n_blocks):
+        bin_covariances(Z, f, weights, None, load[f], V[f], scratch)
 
 
 @jit(error_model="numpy")
@@ -28,68 +49,124 @@ def power_blocks(first, stop, Z, R, load, totals, power):  # type: ignore[no-unt
 
     Where ``power`` (sources, freq, frames) is not empty, they go there.
     """
-    n_freq, dims, n_frames, n_sources, n_blocks = (
-        Z.shape[0],
-        Z.shape[1],
-        Z.shape[3],
-        R.shape[1],
-        totals.shape[0],
-    )
-    tile = np.empty((dims, 2, TILE), Z.dtype)
-    y = np.empty((2, TILE), Z.dtype)
-    q = np.empty((n_sources, dims, 2), Z.dtype)
-    out = np.zeros((n_sources, (n_frames + PAD - 1) // PAD * PAD), Z.dtype)
+    scratch = _scratch(Z, R.shape[1])
     for block in range(first, stop):
-        for f in range(n_freq * block // n_blocks, n_freq * (block + 1) // n_blocks):
-            bin_powers(Z, f, R[f], load[f], tile, q, y, out)
-            if power.size:
-                for n in range(n_sources):
-                    _move(out[n], power[n, f])
-        if totals.size:
-            for n in range(n_sources):
-                _move(out[n], totals[block, n])
+        for f in _bins_of(block, Z, totals):
+            bin_powers(Z, f, R[f], load[f], False, scratch)
+            _store(scratch[4], power, f)
+        _end(scratch[4], totals, block)
 
 
 @jit(error_model="numpy")
-def _move(source, target):  # type: ignore[no-untyped-def]
-    """Move what ``target`` has room for, leaving zeros."""
-    for t in range(target.shape[0]):
-        target[t] = source[t]
-        source[t] = 0
+def _bins_of(block, Z, totals):  # type: ignore[no-untyped-def]
+    n_freq, n_blocks = Z.shape[0], totals.shape[0]
+    return range(n_freq * block // n_blocks, n_freq * (block + 1) // n_blocks)
 
 
 @jit(error_model="numpy")
-def _ip1_bins(R, V, pairs, work, vectors, numbers):  # type: ignore[no-untyped-def]
-    for f in range(R.shape[0]):
-        ip1(R[f], V[f], pairs, work, vectors, numbers)
+def _store(out, power, f):  # type: ignore[no-untyped-def]
+    """Move the powers of bin f, where there is room for them."""
+    for n in range(power.shape[0] if power.size else 0):
+        source, target = out[n], power[n, f]
+        for t in range(target.shape[0]):
+            target[t] = source[t]
+            source[t] = 0
 
 
 @jit(error_model="numpy")
-def _ip2_bins(R, V, pairs, work, vectors, numbers):  # type: ignore[no-untyped-def]
-    for f in range(R.shape[0]):
-        ip2(R[f], V[f], pairs, work, vectors, numbers)
+def _end(out, totals, block):  # type: ignore[no-untyped-def]
+    """Move what was summed over the bins of a block, where there is room for it."""
+    for n in range(totals.shape[1]):
+        source, target = out[n], totals[block, n]
+        for t in range(target.shape[0]):
+            target[t] = source[t]
+            source[t] = 0
 
 
 @jit(error_model="numpy")
-def _iss1_bins(R, V, pairs, work, vectors, numbers):  # type: ignore[no-untyped-def]
-    for f in range(R.shape[0]):
-        iss1(R[f], V[f], pairs, work, vectors, numbers)
+def _finish(Z, f, R, model, load, scratch, power, block):  # type: ignore[no-untyped-def]
+    """Take the powers of a bin whose R is new, and let its model follow."""
+    if model is not None:
+        unit_rows(R, model[0], f)
+    bin_powers(Z, f, R, load, True, scratch)
+    if model is not None:
+        follow(model, f, block, scratch[4], scratch[2])
+    if power is not None:
+        _store(scratch[4], power, f)
 
 
 @jit(error_model="numpy")
-def _iss2_bins(R, V, pairs, work, vectors, numbers):  # type: ignore[no-untyped-def]
-    for f in range(R.shape[0]):
-        iss2(R[f], V[f], pairs, work, vectors, numbers)
+def _begin(Z, weights):  # type: ignore[no-untyped-def]
+    scratch = _scratch(Z, Z.shape[1])
+    if weights is not None:
+        load_weights(weights, 0, 0, min(Z.shape[3], TILE), scratch[1])
+    return scratch
 
 
 @jit(error_model="numpy")
-def _ipa_bins(R, V, pairs, work, vectors, numbers):  # type: ignore[no-untyped-def]
-    for f in range(R.shape[0]):
-        ipa(R[f], V[f], pairs, work, vectors, numbers)
+def _ip1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
+    scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
+    for block in range(first, stop):
+        for f in _bins_of(block, Z, totals):
+            bin_covariances(Z, f, weights, model, load[f], V, scratch)
+            ip1(R[f], V, pairs, work, vectors, numbers)
+            _finish(Z, f, R[f], model, load[f], scratch, power, block)
+        _end(scratch[4], totals, block)
+
+
+@jit(error_model="numpy")
+def _ip2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
+    scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
+    for block in range(first, stop):
+        for f in _bins_of(block, Z, totals):
+            bin_covariances(Z, f, weights, model, load[f], V, scratch)
+            ip2(R[f], V, pairs, work, vectors, numbers)
+            _finish(Z, f, R[f], model, load[f], scratch, power, block)
+        _end(scratch[4], totals, block)
+
+
+@jit(error_model="numpy")
+def _iss1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
+    scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
+    for block in range(first, stop):
+        for f in _bins_of(block, Z, totals):
+            bin_covariances(Z, f, weights, model, load[f], V, scratch)
+            iss1(R[f], V, pairs, work, vectors, numbers)
+            _finish(Z, f, R[f], model, load[f], scratch, power, block)
+        _end(scratch[4], totals, block)
+
+
+@jit(error_model="numpy")
+def _iss2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
+    scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
+    for block in range(first, stop):
+        for f in _bins_of(block, Z, totals):
+            bin_covariances(Z, f, weights, model, load[f], V, scratch)
+            iss2(R[f], V, pairs, work, vectors, numbers)
+            _finish(Z, f, R[f], model, load[f], scratch, power, block)
+        _end(scratch[4], totals, block)
+
+
+@jit(error_model="numpy")
+def _ipa_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
+    scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
+    for block in range(first, stop):
+        for f in _bins_of(block, Z, totals):
+            bin_covariances(Z, f, weights, model, load[f], V, scratch)
+            ipa(R[f], V, pairs, work, vectors, numbers)
+            _finish(Z, f, R[f], model, load[f], scratch, power, block)
+        _end(scratch[4], totals, block)
 
 
 # One function each: users wait for the compilation of the rule they use alone.
-_RULES = {"ip1": _ip1_bins, "ip2": _ip2_bins, "iss1": _iss1_bins, "iss2": _iss2_bins, "ipa": _ipa_bins}
+SWEEPS = {
+    "ip1": _ip1_blocks,
+    "ip2": _ip2_blocks,
+    "iss1": _iss1_blocks,
+    "iss2": _iss2_blocks,
+    "ipa": _ipa_blocks,
+}
+_RULES = {"ip1": ip1, "ip2": ip2, "iss1": iss1, "iss2": iss2, "ipa": ipa}
 RULES = tuple(_RULES)
 
 
@@ -99,9 +176,10 @@ def rule_for(rule: str, dims: int) -> str:
 
 
 def update(rule: str, R: np.ndarray, V: np.ndarray, pairs: np.ndarray) -> None:
-    """Improve R (freq, dims, dims) in place, given V (freq, dims, dims, dims)."""
+    """Improve R (freq, dims, dims) in place, given V (freq, dims, dims, dims); without numba."""
     dims = R.shape[1]
-    rule = rule_for(rule, dims)
     work = np.empty((N_MATRICES, dims, dims), complex)
-    with np.errstate(all="ignore"):  # without numba: as its error_model="numpy"
-        _RULES[rule](R, V, pairs, work, np.empty((4, dims), complex), np.empty((4, dims)))
+    vectors, numbers = np.empty((4, dims), complex), np.empty((4, dims))
+    with np.errstate(all="ignore"):  # as numba's error_model="numpy"
+        for r, v in zip(R, V, strict=True):
+            _RULES[rule_for(rule, dims)](r, v, pairs, work, vectors, numbers)

@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
+from numbers import Integral
+from typing import Any
 
 from sigsep_classic.errors import ParameterError
 
 Pairs = str | Sequence[tuple[int, int]] | Callable[[int], Sequence[tuple[int, int]]]
+
+
+def check_pairs(pairs: Pairs) -> None:
+    """Refuse what cannot be pairs of any number of rows; functions are not called.
+
+    Raises
+    ------
+    ParameterError
+        It is none of the words, no function, and no sequence of pairs of two different numbers from 0 on.
+    """
+    if callable(pairs) or (isinstance(pairs, str) and pairs in ("sequential", "all")):
+        return
+    if isinstance(pairs, str) or not _are_pairs(pairs):
+        raise ParameterError(f"pairs is {pairs!r}; give sequential, all, a list of pairs, or a function")
+    pairs_of(pairs, 2 + max((max(pair) for pair in pairs), default=0))
+
+
+def _are_pairs(pairs: Any) -> bool:
+    try:
+        rows = [row for m, k in pairs for row in (m, k)]
+    except (TypeError, ValueError):
+        return False
+    return all(isinstance(row, Integral) and not isinstance(row, bool) for row in rows)
 
 
 def pairs_of(pairs: Pairs, n: int) -> tuple[tuple[int, int], ...]:

@@ -1,4 +1,4 @@
-"""Updates of variances y_m(f, t) = Σ_n g_nm Σ_k w_nfk h_nkt to powers p_m(f, t), tile by tile: y is not kept.
+"""Updates of variances y_m(f, t) = Σ_n g_nm Σ_k w_nfk h_nkt to powers p_m(f, t), bin by bin: y is not kept.
 
 All lower Σ [p_m / y_m + log y_m], the Itakura-Saito divergence, by majorisation-minimisation: each entry is
 multiplied by the square root of what pulls it up over what pulls it down.
@@ -13,7 +13,15 @@ import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.kernels import cuda
-from sigsep_classic.kernels.fast_mnmf_loops import LEAST, ROWS, sum_gains, sum_spectra, write_precisions
+from sigsep_classic.kernels.fast_mnmf_loops import (
+    LEAST,
+    LINE,
+    QUAD,
+    ROWS,
+    sum_gains,
+    sum_spectra,
+    write_precisions,
+)
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
@@ -181,32 +189,43 @@ def _launched_terms(P: Any, ridge: Any, power: Array, G: Array) -> Any:
     return down if P is None else (up, down)
 
 
-# ---- tile by tile
+# ---- bin by bin
 
 
 def _cpu(
     what: str, P: Any, ridge: Any, U: Any, W: Array, H: Array, G: Array, level: float, pad: int = 0
 ) -> Any:
-    (sources, freq, _), frames, dims = W.shape, H.shape[2], G.shape[2]
+    (sources, freq, components), frames, dims = W.shape, H.shape[2], G.shape[2]
     blocks = min(_BLOCKS, -(-freq // ROWS))
+    W, H = _filled(W, (1, 1, QUAD)), _filled(H, (1, QUAD, LINE))
     if what == "precisions":
         U = np.empty((dims, freq, frames + pad), W.dtype)
-        run_blocks(write_precisions, blocks, blocks, W, H, G, W.dtype.type(level), U)
+        run_blocks(write_precisions, blocks, blocks, W, H, G, frames, W.dtype.type(level), U)
         return U
     if what == "gains":
-        shape = (freq if len(G) > 1 else blocks, sources, dims)
-        up, down = np.zeros(shape), np.zeros(shape)
-        run_blocks(sum_gains, blocks, blocks, P, ridge, W, H, G, up, down)
-        if len(G) == 1:
-            up, down = up.sum(axis=0, keepdims=True), down.sum(axis=0, keepdims=True)
-        return (
-            _updated(G, up.astype(G.dtype), down.astype(G.dtype))
-            if G.dtype == float
-            else _updated(G.astype(float), up, down).astype(G.dtype)
-        )
-    W = W.copy()
-    shape = (blocks * sources, *H.shape[1:])
-    up, down = np.zeros(shape, H.dtype), np.zeros(shape, H.dtype)
-    run_blocks(sum_spectra, blocks, blocks, P, ridge, U, W, H, G, W.dtype.type(1 / level), up, down)
-    up, down = (sums.reshape(blocks, *H.shape).sum(axis=0) for sums in (up, down))
-    return W, _updated(H, up, down)
+        sums = np.zeros((freq if len(G) > 1 else blocks, 2, -(-sources // QUAD) * QUAD, dims))
+        run_blocks(sum_gains, blocks, blocks, P, ridge, W, H, G, frames, sums)
+        sums = sums[:, :, :sources] if len(G) > 1 else sums[:, :, :sources].sum(axis=0, keepdims=True)
+        return _updated(G.astype(float), sums[:, 0], sums[:, 1]).astype(G.dtype)
+    sums = _aligned((blocks, 2 * sources, *H.shape[1:]), H.dtype)
+    back, share = np.ascontiguousarray(G.swapaxes(1, 2)), W.dtype.type(1 / level)
+    run_blocks(sum_spectra, blocks, P, ridge, U, W, H, G, back, (components, frames), share, sums)
+    total = sums.sum(axis=0)[:, :components, :frames]
+    H = _updated(H[:, :components, :frames], total[:sources], total[sources:])
+    return np.ascontiguousarray(W[:, :, :components]), H
+
+
+def _filled(A: np.ndarray, multiples: tuple[int, ...]) -> np.ndarray:
+    """Return a copy with zeros after the last entries, each axis a multiple; it begins where a line of cache does."""
+    shape = tuple(-(-size // multiple) * multiple for size, multiple in zip(A.shape, multiples, strict=True))
+    filled = _aligned(shape, A.dtype)
+    filled[tuple(slice(size) for size in A.shape)] = A
+    return filled
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return zeros that begin where a line of cache does: rows that straddle lines take a fifth longer."""
+    size, line = int(np.prod(shape)), 64 // dtype.itemsize
+    room = np.zeros(size + line, dtype)
+    first = -room.ctypes.data % 64 // dtype.itemsize
+    return room[first : first + size].reshape(shape)

@@ -16,6 +16,7 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.threads import run_blocks
+from sigsep_classic.kernels.variance_loops import add_over_frames, add_over_freq
 from sigsep_classic.kernels.variance_weights import (
     DENSITIES,
     FLOOR,
@@ -24,9 +25,7 @@ from sigsep_classic.kernels.variance_weights import (
     dimensions,
     in_dtype,
     powers_in,
-    slope_row,
     slopes,
-    variance_row,
     variances,
 )
 from sigsep_classic.typing import Array
@@ -116,121 +115,31 @@ def _cpu(
     return parts.sum(axis=0)
 
 
-_REORDER = {"reassoc", "contract", "nsz"}
-
-
-@jit(fastmath=_REORDER, error_model="numpy")
-def _ratio_rows(p, c, T, V, kind, constants, start, a, b, g):  # type: ignore[no-untyped-def]
-    """Write G'(x) x / r to ``a`` and 1 / r to ``b``."""
-    zero, one, size = constants[0], constants[1], p.shape[0]
-    variance_row(T, V, constants[3], start, size, b)
-    if kind == 0:
-        for t in range(size):
-            inverse = one / b[t]
-            inverse = inverse if p[t] >= zero else zero
-            b[t] = inverse
-            a[t] = c * p[t] * inverse * inverse
-        return
-    for t in range(size):
-        inverse = one / b[t]
-        inverse = inverse if p[t] >= zero else zero
-        a[t] = c * p[t] * inverse
-        b[t] = inverse
-    slope_row(a, kind, constants, size, g)
-    for t in range(size):
-        a[t] *= g[t] * b[t]
-
-
-@jit(fastmath=_REORDER, error_model="numpy")
-def _two_over_frames(p, c, v, w, T, constants):  # type: ignore[no-untyped-def]
-    """Return the sums over frames for two components and G(x) = x, in one loop without arrays between."""
-    zero, one, floor, first, second = constants[0], constants[1], constants[3], T[0], T[1]
-    a0, a1, b0, b1 = zero, zero, zero, zero
-    for t in range(p.shape[0]):
-        inverse = one / (floor + first * v[t] + second * w[t])
-        inverse = inverse if p[t] >= zero else zero
-        ratio = c * p[t] * inverse * inverse
-        a0 += ratio * v[t]
-        a1 += ratio * w[t]
-        b0 += inverse * v[t]
-        b1 += inverse * w[t]
-    return a0, a1, b0, b1
-
-
-@jit(fastmath=_REORDER, error_model="numpy")
-def _two_over_freq(p, c, v, w, T, constants, a0, a1, b0, b1):  # type: ignore[no-untyped-def]
-    """Add what one bin has to the sums over bins for two components and G(x) = x."""
-    zero, one, floor, first, second = constants[0], constants[1], constants[3], T[0], T[1]
-    for t in range(p.shape[0]):
-        inverse = one / (floor + first * v[t] + second * w[t])
-        inverse = inverse if p[t] >= zero else zero
-        ratio = c * p[t] * inverse * inverse
-        a0[t] += ratio * first
-        a1[t] += ratio * second
-        b0[t] += inverse * first
-        b1[t] += inverse * second
-
-
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(error_model="numpy")
 def _over_frames(first, stop, P, scales, T, V, kind, constants, sums):  # type: ignore[no-untyped-def]
     n_sources, n_freq, n_frames = P.shape
     n_blocks = min(_BLOCKS, n_freq)
-    a, b, g = np.empty(_TILE, P.dtype), np.empty(_TILE, P.dtype), np.empty(_TILE, P.dtype)
+    rows = np.empty((3, _TILE), P.dtype)
     for f in range(n_freq * first // n_blocks, n_freq * stop // n_blocks):
         for n in range(n_sources):
-            activations, out = V[n % V.shape[0]], sums[:, n, f]
-            c = scales[n, f]
             for start in range(0, n_frames, _TILE):
-                end = min(start + _TILE, n_frames)
-                p, w = P[n, f, start:end], T[n, f]
-                if kind == 0 and w.shape[0] == 2:
-                    v, u = activations[0, start:end], activations[1, start:end]
-                    a0, a1, b0, b1 = _two_over_frames(p, c, v, u, w, constants)
-                    out[0, 0] += a0
-                    out[0, 1] += a1
-                    out[1, 0] += b0
-                    out[1, 1] += b1
-                    continue
-                _ratio_rows(p, c, w, activations, kind, constants, start, a, b, g)
-                for k in range(w.shape[0]):
-                    v = activations[k, start:end]
-                    above, below = constants[0], constants[0]
-                    for t in range(end - start):
-                        above += a[t] * v[t]
-                        below += b[t] * v[t]
-                    out[0, k] += above
-                    out[1, k] += below
+                p, v = P[n, f, start : min(start + _TILE, n_frames)], V[n % V.shape[0]]
+                add_over_frames(p, scales[n, f], T[n, f], v, kind, constants, start, rows, sums[:, n, f])
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(error_model="numpy")
 def _over_freq(first, stop, P, scales, T, V, kind, constants, parts):  # type: ignore[no-untyped-def]
     n_sources, n_freq, n_frames = P.shape
     n_blocks = parts.shape[0]
-    a, b, g = np.empty(_TILE, P.dtype), np.empty(_TILE, P.dtype), np.empty(_TILE, P.dtype)
+    rows = np.empty((3, _TILE), P.dtype)
     for block in range(first, stop):
         begin, finish = n_freq * block // n_blocks, n_freq * (block + 1) // n_blocks
         for n in range(n_sources):
-            activations, above, below = V[n % V.shape[0]], parts[block, 0, n], parts[block, 1, n]
+            v, above, below = V[n % V.shape[0]], parts[block, 0, n], parts[block, 1, n]
             for start in range(0, n_frames, _TILE):
-                end = min(start + _TILE, n_frames)
                 for f in range(begin, finish):
-                    p, w = P[n, f, start:end], T[n, f]
-                    c = scales[n, f]
-                    if kind == 0 and w.shape[0] == 2:
-                        v, u = activations[0, start:end], activations[1, start:end]
-                        a0, a1, b0, b1 = (
-                            above[0, start:end],
-                            above[1, start:end],
-                            below[0, start:end],
-                            below[1, start:end],
-                        )
-                        _two_over_freq(p, c, v, u, w, constants, a0, a1, b0, b1)
-                        continue
-                    _ratio_rows(p, c, w, activations, kind, constants, start, a, b, g)
-                    for k in range(w.shape[0]):
-                        for t in range(end - start):
-                            above[k, start + t] += w[k] * a[t]
-                            below[k, start + t] += w[k] * b[t]
+                    p = P[n, f, start : min(start + _TILE, n_frames)]
+                    add_over_freq(p, scales[n, f], T[n, f], v, kind, constants, start, rows, above, below)
 
 
 def _gpu(

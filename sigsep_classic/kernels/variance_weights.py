@@ -14,7 +14,7 @@ from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array
 
-DENSITIES = ("gauss", "student", "generalised")
+DENSITIES = ("gauss", "student", "generalized")
 FLOOR, LEAST = 1e-12, 1e-10
 
 _BLOCKS = 32
@@ -27,7 +27,7 @@ def variance_weights(
 ) -> Array:
     """Return share G'(p / r) / r with p = c P, at least 0, and r = 1e-12 + sum over k of T V.
 
-    G(x) is x (``"gauss"``), (1 + nu / 2) log(1 + 2 x / nu) (``"student"``) or x^(beta / 2) (``"generalised"``, with
+    G(x) is x (``"gauss"``), (1 + nu / 2) log(1 + 2 x / nu) (``"student"``) or x^(shape / 2) (``"generalized"``, with
     the slope at 1e-10 below that).
 
     Parameters
@@ -42,10 +42,10 @@ def variance_weights(
         Activations, one set for all sources or one each.
     share : array (freq,)
         A factor for each bin.
-    density : {"gauss", "student", "generalised"}
+    density : {"gauss", "student", "generalized"}
         Which G.
     shape : float
-        nu > 0, or beta in (0, 2].
+        nu > 0, or the exponent in (0, 2].
 
     Returns
     -------

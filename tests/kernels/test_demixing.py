@@ -105,7 +105,7 @@ def test_no_rule_ever_raises_the_cost_and_all_end_where_it_is_stationary(dims, r
 
 
 @pytest.mark.parametrize("rule", ["ip2", "iss2"])
-def test_two_sources_at_once_are_generalised_eigenvectors_and_a_second_sweep_does_nothing(rule):
+def test_two_sources_at_once_are_generalized_eigenvectors_and_a_second_sweep_does_nothing(rule):
     Z, R, weights = data(4, 2, 50)
     V = weighted_covariances(Z, weights)
     first, _ = sweep(Z, R, weights, rule=rule)

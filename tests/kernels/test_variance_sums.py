@@ -12,7 +12,7 @@ from sigsep_classic.kernels.variance_weights import FLOOR, contrasts, slopes, va
 from tests.reference import variance_sums as reference_sums
 from tests.reference import variance_weights as reference_weights
 
-CASES = (("gauss", 2.0), ("student", 3.0), ("generalised", 1.0), ("generalised", 1.4))
+CASES = (("gauss", 2.0), ("student", 3.0), ("generalized", 1.0), ("generalized", 1.4))
 SIZES = ((1, 1, 1, 1, False), (2, 5, 37, 2, False), (3, 33, 9, 3, True), (2, 2, 530, 5, False))
 
 
@@ -72,7 +72,7 @@ def test_one_and_four_threads_give_the_same_bits(use_threads, real, over):
 
 @pytest.mark.parametrize(("density", "shape"), CASES)
 def test_the_slope_is_the_derivative_of_the_contrast(density, shape):
-    kind = ("gauss", "student", "generalised").index(density)
+    kind = ("gauss", "student", "generalized").index(density)
     x, step = np.array([1e-11, 1e-6, 0.3, 1.0, 50.0]), 1e-4
     change = contrasts(x * (1 + step), kind, shape) - contrasts(x * (1 - step), kind, shape)
     assert_allclose(change / (2 * step * x), slopes(x, kind, shape), rtol=1e-6)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +13,9 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import brought_to
 from sigsep_classic.factorizers.demixing.frequencywise import (
+    FEW,
     DemixingState,
     FrequencyDemixing,
     demixing_model,
@@ -36,6 +39,7 @@ from sigsep_classic.kernels.variance_weights import DENSITIES, FLOOR
 from sigsep_classic.typing import Array, FrontEnd
 
 EXPONENTS = {"mm": 0.5, "me": 1.0}
+_LARGE = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +48,8 @@ class LowRankDemixing(DemixingModel):
 
     Parameters
     ----------
-    templates : array (sources, freq, components) or None
-        None where a function supplied the variances.
+    templates : float64 array (sources, freq, components) or None
+        At the level of X, whose squares may be no numbers of its type. None where a function supplied the variances.
     activations : array (sources or 1, components, frames) or None
         One set for all sources where they share their components.
     """
@@ -71,11 +75,14 @@ class ILRMAState(DemixingState):
         Variances of the outputs of R; None where a function supplies them.
     variances : array (sources, freq, frames) or None
         Those that a function supplied last.
+    ahead : tuple or None
+        What the next update of ``factors`` needs, where the sweep made it ready; ``power`` is then empty.
     """
 
     scales: Array
     factors: Factors | None = None
     variances: Array | None = None
+    ahead: tuple[Array, Array] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +93,8 @@ class ILRMA(FrequencyDemixing):
 
         sum over n, f of mean over t of G(|y_nft|² / r_nft) + log r_nft  -  sum over f of log |det W_f|²
 
-    where G(x) is x for Gaussian sources, (1 + nu / 2) log(1 + 2 x / nu) for Student's t and x^(beta / 2) for the
-    generalised Gaussian distribution. An iteration updates t, then v, then W; none of them raises the cost.
+    where G(x) is x for Gaussian sources, (1 + nu / 2) log(1 + 2 x / nu) for Student's t and x^(shape / 2) for the
+    generalized Gaussian distribution. An iteration updates t, then v, then W; none of them raises the cost.
 
     Parameters
     ----------
@@ -95,17 +102,17 @@ class ILRMA(FrequencyDemixing):
         1 … channels; None: as many as there are independent channels.
     n_components : int
         Templates of each source, or with ``partitioned`` of all together, at least 1. Speech wants 2 or so, music 10.
-    density : {"gauss", "student", "generalised"}
+    density : {"gauss", "student", "generalized"}
         G. The last two have heavier tails; far from Gauss they end in worse places from a random start.
     nu : float
         Degrees of freedom of ``"student"``, greater than 0: 1 is Cauchy's distribution, large ones are near Gauss.
-    beta : float
-        Exponent of ``"generalised"``, in (0, 2]: 1 is Laplace's distribution, 2 is Gauss.
+    shape : float
+        Exponent of ``"generalized"``, in (0, 2]: 1 is Laplace's distribution, 2 is Gauss.
     partitioned : bool
         Share ``n_components`` among the sources by weights z_nk that sum to one over n:
         r_nft = sum over k of z_nk t_fk v_kt.
     updates : {"mm", "me"}
-        Exponent of the multiplicative updates: ``"mm"`` 1/2 (2 / (beta + 2) for ``"generalised"``), the minimum of
+        Exponent of the multiplicative updates: ``"mm"`` 1/2 (2 / (shape + 2) for ``"generalized"``), the minimum of
         the auxiliary function; ``"me"`` 1, a larger step that lowers the cost too, mostly faster.
     rule : {"ip1", "ip2", "iss1", "iss2", "ipa"}
         How rows of W are updated: by iterative projection, one or two at once, or by source steering.
@@ -141,7 +148,7 @@ class ILRMA(FrequencyDemixing):
     source separation", Proc. MLSP, 2017: ``"student"``.
 
     D. Kitamura et al., "Generalized independent low-rank matrix analysis using heavy-tailed distributions for blind
-    source separation", EURASIP Journal on Advances in Signal Processing, 2018: ``"generalised"``.
+    source separation", EURASIP Journal on Advances in Signal Processing, 2018: ``"generalized"``.
 
     D. Kitamura and K. Yatabe, "Consistent independent low-rank matrix analysis for determined blind source
     separation", EURASIP Journal on Advances in Signal Processing 2020:46: ``consistency``.
@@ -156,7 +163,8 @@ class ILRMA(FrequencyDemixing):
     -----
     Every source is taken to have noise 120 dB below the mixture in the same cell, which keeps the cost bounded; cells
     120 dB below the mean of their bin are left out. Rows of W and templates are scaled together in each iteration,
-    which leaves the cost as it is. Below x = 1e-10 G goes on as a straight line.
+    which leaves the cost as it is. Below x = 1e-10 G goes on as a straight line. With fewer than 64 frames a channel,
+    or 2^16 cells, iterations are in double precision, whatever X is.
 
     Examples
     --------
@@ -173,7 +181,7 @@ class ILRMA(FrequencyDemixing):
     n_components: int = 2
     density: str = "gauss"
     nu: float = 1000.0
-    beta: float = 1.9
+    shape: float = 1.9
     partitioned: bool = False
     updates: str = "mm"
     rule: str = "ip1"
@@ -190,7 +198,7 @@ class ILRMA(FrequencyDemixing):
         check_count("n_components", self.n_components)
         check_choice("density", self.density, DENSITIES)
         check_range("nu", self.nu, 0, above=True)
-        check_range("beta", self.beta, 0, 2, above=True)
+        check_range("shape", self.shape, 0, 2, above=True)
         check_choice("updates", self.updates, tuple(EXPONENTS))
         check_choice("rule", self.rule, RULES)
         check_count("seed", self.seed, 0)
@@ -198,14 +206,18 @@ class ILRMA(FrequencyDemixing):
             raise ParameterError(
                 f"variance is {self.variance!r}; give a function of the sources' powers, or None"
             )
+        if self.variance is not None and (self.consistency or self.partitioned):
+            raise ParameterError(
+                "variance takes the place of templates; leave consistency and partitioned, which are about them"
+            )
 
     @property
     def source(self) -> LowRank:
         """The model of variances."""
-        shapes = {"gauss": 2.0, "student": self.nu, "generalised": self.beta}
+        shapes = {"gauss": 2.0, "student": self.nu, "generalized": self.shape}
         exponent = EXPONENTS[self.updates]
-        if self.updates == "mm" and self.density == "generalised":
-            exponent = 2 / (self.beta + 2)
+        if self.updates == "mm" and self.density == "generalized":
+            exponent = 2 / (self.shape + 2)
         return LowRank(
             n_components=self.n_components,
             partitioned=self.partitioned,
@@ -214,11 +226,19 @@ class ILRMA(FrequencyDemixing):
             seed=self.seed,
         )
 
+    def few(self, X: Array) -> float:
+        """Return the number of frames a dimension that single precision needs: many, and many cells in all.
+
+        Few of them are fitted so well that weights have the range of the floor.
+        """
+        return FEW if X.shape[1] * X.shape[2] >= _LARGE else math.inf
+
     def prepare(self, X: Array) -> ObservedBins:
         """Return the whitened bins of X (channels, freq, frames), with their silent cells."""
+        data = observed(super().prepare(X))
         if self.consistency:
             stft_of(self.frontend, X.shape[1], X.shape[2])
-        return observed(super().prepare(X))
+        return data
 
     def begin(self, X: ObservedBins, R: Array) -> ILRMAState:  # type: ignore[override]
         """Return the state with demixing R of the whitened data and random factors."""
@@ -234,30 +254,38 @@ class ILRMA(FrequencyDemixing):
 
         Raises
         ------
+        ParameterError
+            It has no demixing matrices.
         ShapeError
             It is of another number of frequencies, sources or channels.
         """
         state: Any = super().adopt(X, start)
         T, V = getattr(start, "templates", None), getattr(start, "activations", None)
         wanted = state.factors
-        if T is None or V is None or wanted is None or wanted.latent is not None:
+        if T is None or V is None or wanted is None:
             return state
-        if (T.shape, V.shape) != (wanted.templates.shape, wanted.activations.shape):
+        if (T.shape, V.shape) != (wanted.T.shape, wanted.activations.shape):
             return state
         xp = namespace(X.Z)
-        gain = _lengths(state.R) / _lengths(xp.asarray(start.W)[:, : X.dims] @ X.D)
-        T = xp.ascontiguousarray(xp.asarray(T) * gain.T[:, :, None], dtype=X.Z.dtype)
-        return replace(
-            state, factors=Factors(templates=T, activations=xp.array(V, dtype=X.Z.dtype, order="C"))
-        )
+        T, W = brought_to(state.R.real, T), brought_to(state.R, start.W[:, : X.dims])
+        T, latent = T * (_lengths(state.R) / _lengths(W @ X.D)).T[:, :, None], None
+        if wanted.latent is not None:
+            latent = (T.sum(axis=1) / T.sum(axis=(0, 1))).astype(X.Z.dtype)
+            T = T.sum(axis=0, keepdims=True)
+        templates = xp.ascontiguousarray(T, dtype=X.Z.dtype)
+        activations = xp.ascontiguousarray(brought_to(X.Z, V)).copy()
+        return replace(state, factors=Factors(templates=templates, activations=activations, latent=latent))
 
     def copy(self, model: Any) -> Any:
         """Return a state with arrays of its own, but for the data, which nothing writes to."""
         factors = None if model.factors is None else model.factors.copy()
-        return replace(super().copy(model), scales=model.scales.copy(), factors=factors)
+        ahead = None if model.ahead is None else (model.ahead[0].copy(), model.ahead[1].copy())
+        return replace(super().copy(model), scales=model.scales.copy(), factors=factors, ahead=ahead)
 
     def step(self, X: ObservedBins, model: ILRMAState) -> ILRMAState:  # type: ignore[override]
         """Return the state after one update of t, v and W (see `LowRank` and `sweep`)."""
+        if model.ahead is not None and model.factors is not None:
+            return self._swept(X, model, self.source.followed(model.factors, model.ahead))
         now = self._powers(X, model)
         if self.variance is not None:
             variances = self._supplied(X, model, now)
@@ -266,8 +294,16 @@ class ILRMA(FrequencyDemixing):
         assert model.factors is not None
         source = self.source
         factors = source.update(self._consistent(X, model, now), model.factors)
+        if self.density == "gauss" and X.silent is None and not (self.partitioned or self.consistency):
+            return self._swept(X, model, factors)
         R, P = sweep(X.Z, model.R, source.weights(now, factors), rule=self.rule, load=X.load)
         return self._scaled(X, R, P, factors)
+
+    def _swept(self, X: ObservedBins, model: ILRMAState, factors: Factors) -> ILRMAState:
+        """Return the state after an update of W that makes the next one of t and v ready: no powers are kept."""
+        R, factors, ahead = self.source.swept(X, model.R, factors, self.rule)
+        none = model.power[:, :, :0]
+        return replace(model, R=R, power=none, factors=factors, ahead=ahead)
 
     def loss(self, X: ObservedBins, model: ILRMAState) -> float:  # type: ignore[override]
         """Return the cost, with the variances that a function told last."""
@@ -290,7 +326,7 @@ class ILRMA(FrequencyDemixing):
             xp = namespace(model.R)
             before = _lengths(model.R[:, order] @ model.bins.T)
             gain = _lengths(found.W[:, :n]) / xp.where(before > 0, before, 1)
-            T = model.factors.T[order] * gain.T[:, :, None].astype(model.power.dtype)
+            T = model.factors.T[order] * gain.T[:, :, None]
             V = model.factors.activations
             V = V[order] if len(V) > 1 else V
         kept = {**vars(found), "losses": model.losses, "converged": settled}
@@ -316,7 +352,10 @@ class ILRMA(FrequencyDemixing):
         return ILRMAState(bins=X, R=R, power=P, scales=scales, factors=factors, variances=variances)
 
     def _powers(self, X: ObservedBins, model: ILRMAState) -> Powers:
-        return Powers(P=model.power, scales=model.scales, data=X)
+        if model.ahead is None:
+            return Powers(P=model.power, scales=model.scales, data=X)
+        P = powers(X.Z, model.R, summed=False, load=X.load)
+        return Powers(P=P, scales=namespace(P).ones_like(P[:, :, 0]), data=X)
 
     def _consistent(self, X: ObservedBins, model: ILRMAState, now: Powers) -> Powers:
         """Return powers of consistent outputs, if these are asked for."""
@@ -336,7 +375,7 @@ class ILRMA(FrequencyDemixing):
         gains = (abs(image_gains(X, model.R)) ** 2).T[:, :, None].astype(now.P.dtype)
         gains = xp.where(gains > 0, gains, 1)
         P = xp.maximum(now.P, 0) * now.scales[:, :, None] * gains
-        found = checked_variances(self.variance(P), P.shape)
+        found = checked_variances(self.variance(P), P)
         return found.astype(P.dtype) / gains + P.dtype.type(FLOOR)
 
     def _weights(self, now: Powers, variances: Array) -> Array:

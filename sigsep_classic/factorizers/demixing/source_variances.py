@@ -10,6 +10,7 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError, ParameterError
 from sigsep_classic.factorizers.bins import Bins
+from sigsep_classic.kernels.low_rank_sweep import low_rank_sweep, raised
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.kernels.variance_sums import variance_sums
 from sigsep_classic.kernels.variance_weights import (
@@ -26,7 +27,6 @@ NOISE = 1e-12
 """Noise taken to be in every source, relative to what the mixture has in that cell: no power is 0."""
 
 _SILENT = 1e-12
-_LARGEST = 1e6
 _LEAST = 1e-15
 _BLOCK = 64
 
@@ -64,10 +64,10 @@ class Density:
 
     Parameters
     ----------
-    name : {"gauss", "student", "generalised"}
+    name : {"gauss", "student", "generalized"}
         See `variance_weights`.
     shape : float
-        nu or beta.
+        nu, or the exponent.
     """
 
     name: str
@@ -194,6 +194,32 @@ class LowRank:
             sums = sums.sum(axis=1, keepdims=True)
         return replace(factors, activations=self._raised(factors.activations, sums)).balanced()
 
+    def swept(
+        self, data: Bins, R: Array, factors: Factors, rule: str
+    ) -> tuple[Array, Factors, tuple[Array, Array]]:
+        """Return R after a sweep, the factors on its scale, and what `followed` makes of them the next ones.
+
+        For Gaussian sources, each with its own factors, and no silent cells.
+        """
+        assert isinstance(data, ObservedBins)
+        R, T, *ahead = low_rank_sweep(
+            data.Z,
+            R,
+            factors.templates,
+            factors.activations,
+            data.share,
+            exponent=self.exponent,
+            rule=rule,
+            load=data.load,
+        )
+        return R, replace(factors, templates=T), (ahead[0], ahead[1])
+
+    def followed(self, factors: Factors, ahead: tuple[Array, Array]) -> Factors:
+        """Return what `update` would, from what `swept` has made ready."""
+        templates, sums = ahead
+        activations = self._raised(factors.activations, sums)
+        return replace(factors, templates=templates, activations=activations).balanced()
+
     def weights(self, powers: Powers, factors: Factors) -> Array:
         """Return share G'(p / r) / r, (sources, freq, frames); 0 in silent cells."""
         data, T, V = powers.data, factors.T, factors.activations
@@ -220,16 +246,7 @@ class LowRank:
 
     def _raised(self, factor: Array, sums: Array) -> Array:
         """Return a factor times (sums[0] / sums[1]) to the exponent; unchanged where all cells are silent."""
-        xp = namespace(factor)
-        known = sums[1] > 0
-        ratio = xp.where(known, sums[0] / xp.where(known, sums[1], 1), 1)
-        # Any step between none and the whole one lowers the auxiliary function.
-        ratio = xp.clip(ratio, factor.dtype.type(1 / _LARGEST), factor.dtype.type(_LARGEST))
-        if self.exponent == 0.5:
-            ratio = xp.sqrt(ratio)
-        elif self.exponent != 1:
-            ratio = ratio ** factor.dtype.type(self.exponent)
-        return factor * ratio
+        return raised(factor, sums, self.exponent)
 
 
 def cost(powers: Powers, R: Array, density: Density, variance: Callable[[int, slice], Array]) -> float:
@@ -261,22 +278,27 @@ def cost(powers: Powers, R: Array, density: Density, variance: Callable[[int, sl
     return total / frames - 2 * float(determinants.sum())
 
 
-def checked_variances(found: Array, shape: tuple[int, ...]) -> Array:
-    """Return what a user's function gave, refusing what cannot be variances.
+def checked_variances(found: Array, P: Array) -> Array:
+    """Return what a user's function gave for powers P, refusing what cannot be variances.
 
     Raises
     ------
     ParameterError
-        It has another shape.
+        It has another shape, or is not real.
     NumericalError
-        It is negative or not finite, or all zero.
+        It is negative or not finite, or all zero though there is sound.
     """
-    if getattr(found, "shape", None) != shape:
-        got = getattr(found, "shape", type(found).__name__)
-        raise ParameterError(f"variance returned {got}; expected (sources, freq, frames) {shape}")
+    kind = getattr(getattr(found, "dtype", None), "kind", "")
+    if getattr(found, "shape", None) != P.shape or kind not in "fiu":
+        got = f"{found.shape} of {found.dtype}" if kind else type(found).__name__
+        raise ParameterError(
+            f"variance returned {got}; expected real numbers (sources, freq, frames) {P.shape}"
+        )
     low, high = float(to_host(found.min())), float(to_host(found.max()))
     if not (low >= 0 and np.isfinite(high)):
         raise NumericalError(
             f"variance returned values from {low} to {high}; they must be finite and at least 0"
         )
+    if high == 0 and bool((P > 0).any()):
+        raise NumericalError("variance returned 0 everywhere; where there is sound it must be above 0")
     return found
