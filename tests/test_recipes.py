@@ -12,7 +12,7 @@ from sigsep_classic import BSS, STFT, separate, synthesize
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.metrics import si_sdr
-from sigsep_classic.recipes import count_sources, spread
+from sigsep_classic.recipes.judging import own_sources, spread
 
 RATE = 16000
 
@@ -62,7 +62,7 @@ def test_the_window_taken_is_the_one_with_the_sparsest_stems(room, found):
 def test_what_was_chosen_is_said(room, caplog):
     with caplog.at_level(logging.INFO, logger="sigsep_classic"):
         sep = separate(room.mixture, RATE, method=BSS(fast=True))
-    assert "bss: 2 sources, window 256 ms" in caplog.text
+    assert "bss: 2 sources counted, window 256 ms" in caplog.text
     assert isinstance(sep.model, DemixingModel)
     assert sep.frontend == STFT(n_fft=4096, hop=1024)
 
@@ -76,6 +76,50 @@ def test_one_talker_is_not_taken_for_two(room):
 
 
 @pytest.mark.slow
+def test_a_transform_that_is_given_is_the_only_one_and_sources_are_counted_in_it(room, caplog):
+    alone = next(iter(room.stems.values())) + 1e-5 * np.random.default_rng(0).standard_normal(
+        room.mixture.shape
+    )
+    with caplog.at_level(logging.INFO, logger="sigsep_classic"):
+        sep = separate(alone, RATE, method="bss", frontend=STFT(n_fft=4096, hop=512))
+    assert sep.frontend == STFT(n_fft=4096, hop=512)
+    assert list(sep) == ["source1", "residual"]
+    assert "bss: 1 source counted, window 256 ms" in caplog.text
+    assert_allclose(sum(sep.values()), alone, atol=1e-6 * abs(alone).max())
+
+
+def test_stems_may_be_sums_of_sources_whose_number_is_given(room):
+    groups = {"first": [0], "others": [1]}
+    found = separate(room.mixture[:, :RATE], RATE, method="bss", n_sources=2, groups=groups, fast=True)
+    assert list(found) == ["first", "others"]
+
+
+def test_copies_of_a_channel_and_dead_channels_are_no_sources(room):
+    x = room.mixture[:, :RATE]
+    found = separate(np.stack([x[0], x[0]]), RATE, method=BSS(fast=True))
+    assert list(found) == ["source1"]
+    found = separate(np.stack([x[0], 0 * x[0], x[1]]), RATE, method=BSS(fast=True))
+    assert not any(np.array_equal(stem, 0 * stem) for stem in found.values())
+
+
+def test_a_callback_that_has_enough_ends_the_search(room):
+    calls = []
+    x = room.mixture[:, : 2 * RATE]
+    sep = separate(x, RATE, method="bss", callback=lambda i, model: calls.append(i) or len(calls) == 3)
+    assert calls == [1, 2, 3]
+    assert sep.frontend.n_fft == 4096
+
+
+@pytest.mark.slow
+def test_what_is_weak_and_no_source_of_its_own_is_left_over():
+    rng = np.random.default_rng(1)
+    envelope = np.repeat(rng.random((2, 60)) < 0.4, 1600, axis=1)
+    x = rng.standard_normal((3, envelope.shape[1])) * [[1], [1], [0.02]]
+    x[:2] *= envelope
+    sep = separate(rng.standard_normal((3, 3)) @ x, RATE, method="bss")
+    assert list(sep) == ["source1", "source2", "residual"]
+
+
 def test_more_sources_than_microphones_take_a_mixture_of_directions(room):
     sep = separate(room.mixture[:, : 2 * RATE], RATE, method="bss", n_sources=3)
     assert list(sep) == ["source1", "source2", "source3"]
@@ -105,10 +149,11 @@ def test_signals_that_rise_and_fall_together_are_one_source():
     activity = np.repeat(rng.random((2, 40)) < 0.4, 1600, axis=1)
     noise = rng.standard_normal((4, activity.shape[1]))
     talkers = noise[:2] * activity
-    assert count_sources(talkers, RATE) == 2
-    assert count_sources(np.stack([*talkers, 0.5 * noise[2] * activity[0]]), RATE) == 2
-    assert count_sources(np.stack([*talkers, 0.05 * noise[3]]), RATE) == 2
-    assert count_sources(0 * talkers, RATE) == 1
+    assert own_sources(talkers, RATE).all()
+    part, weak = 0.5 * noise[2] * activity[0], 0.05 * noise[3]
+    assert own_sources(np.stack([part, *talkers]), RATE).tolist() == [False, True, True]
+    assert own_sources(np.stack([*talkers, weak]), RATE).tolist() == [True, True, False]
+    assert own_sources(0 * talkers, RATE).tolist() == [True, False]
 
 
 def test_a_number_of_sources_is_whole():

@@ -1,42 +1,45 @@
-"""Recipes: what takes several transforms or methods. `BSS` is the blind separation of a room by several microphones.
-
-A recipe is used like a factorizer. On coefficients somebody has made, `fit` works with what it is given; on samples,
-`fit_samples` chooses the transform too.
-"""
+"""Blind separation of a room recorded by several microphones, everything chosen: method, windows, number of sources."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_count
 from sigsep_classic.factorizers import METHODS
-from sigsep_classic.factorizers.base import Callback, nearest_power_of_two
+from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.bins import bins
+from sigsep_classic.factorizers.covariance.direction_model import DirectionModel
 from sigsep_classic.factorizers.demixing.frequencywise import demixing_model
 from sigsep_classic.factorizers.demixing.reestimation import reestimated
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import STFT
-from sigsep_classic.typing import Array, Grid
+from sigsep_classic.recipes.judging import agreement, own_sources, spread, transform
+from sigsep_classic.typing import Array, FrontEnd, Grid
 
 logger = logging.getLogger("sigsep_classic")
 
-WINDOWS = (0.256, 0.512, 1.024)
+FIRST_WINDOW, SECOND_WINDOW, LAST_WINDOW = 0.256, 0.512, 1.024
 """Seconds of the windows tried, one after the other."""
 
 SHORT_WINDOW = 0.128
-"""Seconds of the window tried where the first of `WINDOWS` is better than the second."""
+"""Seconds of the window tried where the first is better than the second."""
 
 LEAST_FRAMES = 32
 """Frames a window needs to be tried."""
 
-_LEVEL_SECONDS, _PART, _NOISE = 0.1, 0.3, 0.03
-_COMMON_WINDOW = 0.128
-_LEAST_HZ = 60.0
+AGREEMENT = 0.98
+"""Correlation above which two results are one; see `agreement`."""
+
+MARGIN = 0.002
+"""By how much the second start must be sparser to be taken: nearly as sparse it was mostly the worse one."""
+
+WEAK = 0.1
+"""Energy, relative to the strongest, up to which what is no source of its own becomes part of the residual."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,7 @@ class Stage:
 
     Parameters
     ----------
-    frontend : STFT
+    frontend : FrontEnd
         The transform.
     model : DemixingModel
         Its demixing.
@@ -55,7 +58,7 @@ class Stage:
         See `spread`.
     """
 
-    frontend: STFT
+    frontend: FrontEnd
     model: DemixingModel
     signals: Array = field(repr=False)
     spread: float
@@ -68,14 +71,15 @@ class BSS:
     Each frequency is demixed on its own in windows of 256 ms (`FDICA`), the bins are put in order
     (`sigsep_classic.permutation`) and estimated once more (`reestimation`). What that gives tells where each source
     is active; the same in windows of 512 ms, then of 1024 ms, guides demixing matrices of longer filters, which
-    reverberation asks for, without a permutation to solve. Of all windows tried the one with the sparsest stems is
-    taken (`spread`): a sum of sources is nearer to Gaussian than each of them.
+    reverberation asks for, without a permutation to solve. A second start, in windows of 512 ms, is followed to the
+    end too where it does not agree with the first. Of all results the one with the sparsest stems is taken
+    (`spread`): a sum of sources is nearer to Gaussian than each of them.
 
     Parameters
     ----------
     n_sources : int or None
-        At least 1; None: counted (`count_sources`), at most as many as there are independent channels. With more
-        sources than channels it is `CACGMM` in windows of 128 ms.
+        At least 1; None: counted, after the first window and again at the end (`own_sources`), at most as many as
+        there are independent channels. With more sources than channels it is `CACGMM` in windows of 128 ms.
     fast : bool
         One window of 256 ms, fewer iterations: several times quicker, some dB less.
     grid : Grid or None
@@ -95,7 +99,8 @@ class BSS:
     Notes
     -----
     Windows and widths were chosen on simulated rooms with reverberation times of 0.15 to 0.6 s and other voices
-    than those of the table in ``benchmarks/rooms.py``.
+    than those of the table in ``benchmarks/rooms.py``. Sources counted without need cost little; give their number
+    where you know it all the same. What was tried and taken is told in the log.
     """
 
     n_sources: int | None = None
@@ -110,14 +115,10 @@ class BSS:
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return the first window."""
-        return _transform(WINDOWS[0], sample_rate)
+        return transform(FIRST_WINDOW, sample_rate)
 
-    def _first_transform(self, channels: int, sample_rate: float) -> STFT:
-        crowded = self.n_sources is not None and self.n_sources > channels
-        return _transform(SHORT_WINDOW, sample_rate) if crowded else self.default_frontend(sample_rate)
-
-    def fit(self, X: Array, *, callback: Callback | None = None) -> Any:
-        """Return the model of X (channels, freq, frames), in the window it was made with.
+    def fit(self, X: Array, *, callback: Callback | None = None) -> DemixingModel | DirectionModel:
+        """Return the model of X (channels, freq, frames), in the window it was made with; sources are not counted.
 
         Parameters
         ----------
@@ -134,33 +135,46 @@ class BSS:
         return self._method(len(X)).fit(X, callback=callback)
 
     def fit_samples(
-        self, x: Array, sample_rate: float, *, callback: Callback | None = None
-    ) -> tuple[STFT, Any]:
-        """Return the transform chosen for x (channels, samples), and the model found with it."""
-        first = self._first_transform(len(x), sample_rate)
-        model = self._fitted(first, x, sample_rate, callback)
-        if self.n_sources is None and isinstance(model, DemixingModel):
-            signals = first.synthesize(model.sources, x.shape[1])
-            n_sources = count_sources(signals[: model.n_active], sample_rate)
-            if n_sources < model.n_active:
-                return replace(self, n_sources=n_sources).fit_samples(x, sample_rate, callback=callback)
-        if self.fast or not isinstance(model, DemixingModel) or len(x) == 1:
-            self._tell(model, first, sample_rate, ())
-            return first, model
-        stages = [_stage(first, model, x, sample_rate)]
-        for seconds in WINDOWS[1:]:
-            frontend = _transform(seconds, sample_rate)
-            if x.shape[1] < LEAST_FRAMES * frontend.step:
-                break
-            stages.append(self._guided(stages[-1], frontend, x, sample_rate))
-            if stages[-1].spread >= stages[-2].spread:
-                break
-        if len(stages) == 1 or stages[1].spread >= stages[0].spread:
-            short = _transform(SHORT_WINDOW, sample_rate)
-            stages.append(_stage(short, self._fitted(short, x, sample_rate, callback), x, sample_rate))
-        best = min(stages, key=lambda stage: stage.spread)
-        self._tell(best.model, best.frontend, sample_rate, [stage.frontend.n_fft for stage in stages])
-        return best.frontend, best.model
+        self,
+        x: Array,
+        sample_rate: float,
+        *,
+        frontend: FrontEnd | None = None,
+        callback: Callback | None = None,
+    ) -> tuple[FrontEnd, Any]:
+        """Return the transform chosen for samples, and the model found with it.
+
+        Parameters
+        ----------
+        x : array (channels, samples)
+            The recording.
+        sample_rate : float
+            In Hz.
+        frontend : FrontEnd, optional
+            The one transform to use, instead of those of `BSS`.
+        callback : callable, optional
+            Called as ``callback(i, model)`` in each iteration of each window that starts anew; returning True ends
+            the search with the best that was found so far.
+        """
+        run = _Run(self, x, sample_rate, callback)
+        if self.n_sources is not None and self.n_sources > len(x):
+            frontend = frontend or transform(SHORT_WINDOW, sample_rate)
+            logger.info("bss: more sources than channels: cacgmm, window %s", run.told(frontend))
+            return frontend, run.fitted(frontend, self.n_sources)
+        found = run.found(frontend, self.n_sources)
+        if self.n_sources is None:
+            while (fewer := run.counted(found)) is not None:
+                found = run.found(frontend, fewer)
+            found = run.cleared(found)
+        logger.info(
+            "bss: %d source%s%s, window %s%s",
+            found.model.n_components,
+            "s" * (found.model.n_components > 1),
+            "" if self.n_sources else " counted",
+            run.told(found.frontend),
+            f" of {', '.join(run.tried)} tried" if len(run.tried) > 1 else "",
+        )
+        return found.frontend, found.model
 
     def _method(self, channels: int) -> Any:
         """Return the method for so many channels."""
@@ -169,94 +183,107 @@ class BSS:
         options = {"n_iter": 20, "reestimate": 2} if self.fast else {}
         return METHODS["fdica"](n_sources=self.n_sources, grid=self.grid, **options)
 
-    def _fitted(self, frontend: STFT, x: Array, sample_rate: float, callback: Callback | None) -> Any:
-        return replace(self, grid=frontend.grid(sample_rate)).fit(frontend.analyze(x), callback=callback)
 
-    def _guided(self, before: Stage, frontend: STFT, x: Array, sample_rate: float) -> Stage:
+class _Run:
+    """One use of `BSS`: the recording, what was tried, whether the caller has asked to stop."""
+
+    def __init__(self, recipe: BSS, x: Array, sample_rate: float, callback: Callback | None) -> None:
+        self.recipe, self.x, self.sample_rate = recipe, x, sample_rate
+        self.callback, self.stopped = callback, False
+        self.tried: list[str] = []
+
+    def found(self, frontend: FrontEnd | None, n_sources: int | None) -> Stage:
+        """Return the best stage for a number of sources; None: counted after the first window."""
+        first = self.started(frontend or transform(FIRST_WINDOW, self.sample_rate), n_sources)
+        if n_sources is None:
+            n_sources = int(own_sources(first.signals, self.sample_rate).sum())
+            if n_sources < len(first.signals) and not self.stopped:
+                first = self.started(first.frontend, n_sources)
+        if self.recipe.fast or frontend is not None or len(first.signals) == 1:
+            return first
+        return min(self.refined(first), key=lambda stage: stage.spread)
+
+    def refined(self, first: Stage) -> list[Stage]:
+        """Return the first stage and those of other windows that were worth a try."""
+        second, last, short = (
+            transform(seconds, self.sample_rate) for seconds in (SECOND_WINDOW, LAST_WINDOW, SHORT_WINDOW)
+        )
+        stages = [first]
+        if not self.stopped and self.long_enough(second):
+            stages.append(self.guided(first, second))
+        if self.stopped or stages[-1].spread >= first.spread:
+            return stages if self.stopped else [*stages, self.started(short, len(first.signals))]
+        other = [self.started(second, len(first.signals))]
+        agree = agreement(stages[-1].signals, other[0].signals) > AGREEMENT
+        if self.long_enough(last):
+            if not self.stopped:
+                stages.append(self.guided(stages[-1], last))
+            if not self.stopped and not agree:
+                other.append(self.guided(other[0], last))
+        least = min(stage.spread for stage in stages)
+        return stages + [stage for stage in other if stage.spread < least - MARGIN]
+
+    def counted(self, found: Stage) -> int | None:
+        """Return how many sources to look for instead, None if the number stands."""
+        own = own_sources(found.signals, self.sample_rate)
+        energy = (found.signals**2).sum(axis=1)
+        strong = int((own | (energy > WEAK * energy.max())).sum())
+        return int(own.sum()) if strong > own.sum() and not self.stopped else None
+
+    def cleared(self, found: Stage) -> Stage:
+        """Return the stage with what is no source of its own given to the residual."""
+        keep = np.flatnonzero(own_sources(found.signals, self.sample_rate))
+        if len(keep) == len(found.signals):
+            return found
+        return replace(found, model=kept(found.model, keep, residual=True), signals=found.signals[keep])
+
+    def started(self, frontend: FrontEnd, n_sources: int | None) -> Stage:
+        """Return the stage of a window by itself; without a number of sources, of as many as there can be."""
+        model = self.fitted(frontend, n_sources)
+        if n_sources is None:
+            model = kept(model, range(model.n_active), residual=model.residual)
+        return self.stage(frontend, model)
+
+    def guided(self, before: Stage, frontend: STFT) -> Stage:
         """Return the demixing in another window that starts from when and where the sources so far are active."""
-        data = bins(frontend.analyze(x), self.n_sources)
+        data = bins(frontend.analyze(self.x), len(before.signals))
         Y = frontend.analyze(before.signals[: data.dims])
-        power = Y.real**2 + Y.imag**2
-        R = reestimated(data, data.unit, frontend.grid(sample_rate), guide=power)
-        return _stage(frontend, demixing_model(data, R), x, sample_rate)
+        grid = frontend.grid(self.sample_rate)
+        R = reestimated(data, data.unit, grid, guide=Y.real**2 + Y.imag**2)
+        return self.stage(frontend, demixing_model(data, R))
 
-    def _tell(self, model: Any, frontend: STFT, sample_rate: float, tried: Any) -> None:
-        windows = f" of {', '.join(f'{1000 * n / sample_rate:.0f}' for n in tried)} ms tried" if tried else ""
-        logger.info(
-            "bss: %d sources, window %.0f ms%s",
-            model.n_components,
-            1000 * frontend.n_fft / sample_rate,
-            windows,
+    def fitted(self, frontend: FrontEnd, n_sources: int | None) -> Any:
+        """Return the model of the method for so many sources."""
+        method = replace(self.recipe, n_sources=n_sources, grid=frontend.grid(self.sample_rate))
+        return method.fit(frontend.analyze(self.x), callback=self.heard if self.callback else None)
+
+    def stage(self, frontend: FrontEnd, model: DemixingModel) -> Stage:
+        """Return what a window gave."""
+        self.tried.append(self.told(frontend))
+        signals = frontend.synthesize(model.sources, self.x.shape[1])
+        return Stage(
+            frontend=frontend, model=model, signals=signals, spread=spread(signals, self.sample_rate)
         )
 
+    def heard(self, iteration: int, model: Any) -> bool:
+        """Tell the caller how it goes; return True, and remember it, where he wants to stop."""
+        self.stopped |= bool(self.callback is not None and self.callback(iteration, model))
+        return self.stopped
 
-def spread(signals: Array, sample_rate: float) -> float:
-    """Return how far signals are from sparse, 0 … 1: the lower, the better they are likely to be separated.
+    def long_enough(self, frontend: STFT) -> bool:
+        """Return whether there are frames enough for a window."""
+        return self.x.shape[1] >= LEAST_FRAMES * frontend.step
 
-    Parameters
-    ----------
-    signals : array (sources, samples)
-        Real.
-    sample_rate : float
-        In Hz.
-
-    Returns
-    -------
-    float
-        ``E|y| / sqrt(E|y|²)`` over the frames of a bin, of an STFT of 128 ms, the mean over bins above 60 Hz and
-        sources, weighted by energy. Levels do not matter, nor the transform the signals were separated in.
-    """
-    xp = namespace(signals)
-    frontend = _transform(_COMMON_WINDOW, sample_rate)
-    lowest = min(int(_LEAST_HZ * frontend.n_fft / sample_rate) + 1, frontend.n_fft // 2)
-    size = abs(frontend.analyze(signals)[:, lowest:])
-    energy = (size.astype(float) ** 2).mean(axis=2)
-    total = float(energy.sum())
-    return float((size.mean(axis=2) * xp.sqrt(energy)).sum() / total) if total > 0 else 0.0
+    def told(self, frontend: FrontEnd) -> str:
+        """Return a window in words."""
+        if isinstance(frontend, STFT):
+            return f"{1000 * frontend.n_fft / self.sample_rate:.0f} ms"
+        return type(frontend).__name__
 
 
-def count_sources(signals: Array, sample_rate: float) -> int:
-    """Return how many of separated signals are sources of their own.
-
-    Parameters
-    ----------
-    signals : array (sources, samples)
-        As many as there are channels, the strongest first.
-    sample_rate : float
-        In Hz.
-
-    Returns
-    -------
-    int
-        At least 1. A signal 15 dB weaker than the strongest counts for noise; one whose level, over 100 ms, rises
-        and falls with that of a stronger one (correlation above 0.3) for a part of it, or its reverberation. Speakers
-        in simulated rooms had at most 0.23, parts of one speaker mostly more than 0.4. Instruments that play in
-        time are taken for one: give their number.
-    """
-    xp = namespace(signals)
-    step = max(1, int(_LEVEL_SECONDS * sample_rate))
-    frames = max(1, signals.shape[1] // step)
-    power = (signals[:, : frames * step].astype(float) ** 2).reshape(
-        len(signals), -1, min(step, signals.shape[1])
+def kept(model: DemixingModel, sources: Sequence[int] | np.ndarray, *, residual: bool) -> DemixingModel:
+    """Return a model of some of its sources, the others silent or part of the residual."""
+    sources = list(sources)
+    return replace(
+        model, W=model.W[:, sources], A=model.A[:, :, sources], n_active=len(sources), residual=residual
     )
-    level = to_host(xp.sqrt(power.mean(axis=2)))
-    energy = (level**2).sum(axis=1)
-    level = level - level.mean(axis=1, keepdims=True)
-    sizes = np.sqrt((level**2).sum(axis=1, keepdims=True))
-    level = level / np.where(sizes > 0, sizes, 1)
-    likeness = level @ level.T
-    order = np.argsort(-energy, kind="stable")
-    parts = [(likeness[n, order[:k]] > _PART).any() for k, n in enumerate(order)]
-    loud = energy[order] > _NOISE * energy.max()
-    return max(1, int((loud & ~np.array(parts)).sum()))
-
-
-def _transform(seconds: float, sample_rate: float) -> STFT:
-    """Return the STFT of about so many seconds, an eighth of them as hop, a quarter below 300 ms."""
-    n_fft = nearest_power_of_two(seconds * sample_rate)
-    return STFT(n_fft=n_fft, hop=n_fft // (4 if seconds < 0.3 else 8))
-
-
-def _stage(frontend: STFT, model: DemixingModel, x: Array, sample_rate: float) -> Stage:
-    signals = frontend.synthesize(model.sources, x.shape[1])
-    return Stage(frontend=frontend, model=model, signals=signals, spread=spread(signals, sample_rate))

@@ -7,6 +7,7 @@ import math
 from sigsep_classic import permutation
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.factorizers.base import gain_for
 from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.kernels.demixing import powers, sweep
 from sigsep_classic.kernels.threads import single_threaded_blas
@@ -16,7 +17,9 @@ ASSUMED_BIN_HZ = 4.0
 """Distance of bins where no grid tells."""
 
 _REACH = 4.0
-_BLOCK = 64
+_LEAST_BLOCK = 16
+_GROUP = 0.5
+"""Rows that share one mean, in standard deviations."""
 
 
 def ordered(data: Bins, R: Array, solver: str = "kernel", grid: Grid | None = None) -> Array:
@@ -39,7 +42,9 @@ def ordered(data: Bins, R: Array, solver: str = "kernel", grid: Grid | None = No
     """
     A = images_of(data, R)
     P = powers(data.Z, R, summed=False)
-    P *= (abs(A[:, 0]) ** 2).T[:, :, None].astype(P.dtype)
+    gains = abs(A[:, 0]) ** 2
+    gains *= gain_for(float(gains.max()))  # at any level of the mixture powers are numbers of their type
+    P *= gains.T[:, :, None].astype(P.dtype)
     order = permutation.solve(P, solver=solver, A=A if A.shape[1] > 1 else None, grid=grid)
     return permutation.apply(order, R, sources=1, freq=0)
 
@@ -117,16 +122,29 @@ def reestimated(
 
 
 def _precisions(power: Array, scale: Array, sigma_bins: float, sigma_frames: float, floor: float) -> Array:
-    """Return one over the local variances of scale (sources, freq) times power, in the memory of ``power``."""
+    """Return one over the local variances of scale (sources, freq) times power, in the memory of ``power``.
+
+    A few neighbouring bins share one variance, where the mean is wide enough.
+    """
     xp = namespace(power)
     level = (scale * power.mean(axis=2, dtype=xp.float64)).mean(axis=0)
     scale = (scale / xp.where(level > 0, level, 1)).astype(power.dtype)
+    group = max(1, int(sigma_bins * _GROUP))
     for P, gain in zip(power, scale, strict=True):
         P *= gain[:, None]
-        P[:] = blurred(blurred(P.T, sigma_frames).T, sigma_bins)
-        P += P.dtype.type(floor)
-        xp.divide(1, P, out=P)
+        V = blurred(blurred(_means(P, group), sigma_bins / group).T, sigma_frames).T
+        P[:] = xp.repeat(1 / (V + P.dtype.type(floor)), group, axis=0)[: len(P)]
     return power
+
+
+def _means(P: Array, group: int) -> Array:
+    """Return the mean of each ``group`` rows of P (rows, columns), and of what is left at the end."""
+    if group == 1:
+        return P
+    whole = len(P) // group * group
+    means = P[:whole].reshape(-1, group, P.shape[1]).mean(axis=1)
+    rest = P[whole:].mean(axis=0, keepdims=True) if whole < len(P) else P[:0]
+    return namespace(P).concatenate([means, rest])
 
 
 def blurred(P: Array, sigma: float) -> Array:
@@ -138,10 +156,11 @@ def blurred(P: Array, sigma: float) -> Array:
         return P
     xp = namespace(P)
     reach = math.ceil(_REACH * sigma)
+    block = max(_LEAST_BLOCK, 2 * reach)
     out = xp.empty(P.shape, dtype=P.dtype)
     with single_threaded_blas():
-        for start in range(0, len(P), _BLOCK):
-            stop = min(start + _BLOCK, len(P))
+        for start in range(0, len(P), block):
+            stop = min(start + block, len(P))
             low, high = max(0, start - reach), min(len(P), stop + reach)
             away = xp.arange(start, stop)[:, None] - xp.arange(low, high)
             band = xp.where(abs(away) <= reach, xp.exp(-0.5 * (away / sigma) ** 2), 0)
