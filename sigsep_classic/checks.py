@@ -48,14 +48,21 @@ def check_count(name: str, value: Any, low: int = 1) -> None:
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
-    """Raise `ParameterError` unless ``value`` is one of ``choices``."""
+    """Raise `ParameterError` unless ``value`` is one of ``choices``; the message tells a near one, if any."""
     if value not in choices:
-        raise ParameterError(f"{name} is {value!r}; use one of {', '.join(choices)}")
+        near = nearest(value, choices)
+        hint = f"did you mean {near!r}? " if near else ""
+        raise ParameterError(f"{name} is {value!r}; {hint}use one of {', '.join(choices)}")
 
 
 def did_you_mean(word: str, known: Sequence[str], listing: str) -> str:
     """Return the end of a message about an unknown name: the nearest known one, or ``listing`` and all of them."""
+    near = nearest(word, known)
+    return f"did you mean {near!r}?" if near else f"{listing}: {', '.join(known)}"
+
+
+def nearest(word: Any, known: Sequence[str]) -> str | None:
+    """Return the known word most like ``word``; None if nothing is."""
     import difflib
 
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{listing}: {', '.join(known)}"
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None) if isinstance(word, str) else None

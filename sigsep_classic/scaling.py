@@ -49,6 +49,22 @@ def projection_back(W: Array, covariance: Array) -> Array:
     return xp.linalg.solve((W @ crossed).swapaxes(-1, -2), crossed.swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
+def steering_of(covariances: Array) -> Array:
+    """Return how each channel hears each source, up to a factor: the leading eigenvectors of spatial covariances.
+
+    Parameters
+    ----------
+    covariances : complex array (sources, freq, channels, channels)
+        Hermitian, not negative.
+
+    Returns
+    -------
+    complex array (freq, channels, sources)
+        Of length one.
+    """
+    return namespace(covariances).linalg.eigh(covariances)[1][..., -1].transpose(1, 2, 0)
+
+
 def minimal_distortion(W: Array, A: Array) -> tuple[Array, Array]:
     """Return W and A rescaled so that each source is its own image at the microphone that hears it best.
 

@@ -33,6 +33,9 @@ def test_ranges_say_what_they_hold() -> None:
     check_range("x", math.inf, 0, infinite=True)
     check_count("x", np.int64(3))
     check_choice("x", "a", ("a", "b"))
+    for value, hint in (("generalised", "did you mean 'generalized'\\? "), ("z", ""), (3, "")):
+        with pytest.raises(ParameterError, match=f"x is {value!r}; {hint}use one of laplace, generalized"):
+            check_choice("x", value, ("laplace", "generalized"))
     for wrong, text in (
         ((0, 0, None, True), "more than 0"),
         ((2, 0, 1, False), "at most 1"),

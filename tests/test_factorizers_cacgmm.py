@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sigsep_classic import CACGMM, CWMM
+from sigsep_classic import CACGMM, CWMM, AuxIVA
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.covariance.direction_model import spatial_covariances
 from sigsep_classic.factorizers.covariance.shapes import inverse_roots
@@ -238,6 +238,25 @@ def test_hard_inputs_are_finite_add_up_and_do_not_depend_on_level(method, what):
     single = fit(X.astype(np.complex64)).reconstruct()
     assert single.dtype == np.complex64
     assert np.isfinite(single).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_several_sources_in_one_independent_channel_are_told_to_be_none(method, caplog):
+    X = dense(1, 3, 40)
+    assert_array_equal(method().fit(X).reconstruct()[0], X)
+    assert not caplog.text
+    for mixture in (X, np.concatenate([X, X])):
+        Y = method(n_sources=2).fit(mixture).reconstruct()
+        assert_allclose(Y, np.stack([mixture, mixture]) / 2, atol=0.05)
+        assert f"{method.name}: one independent channel has one direction" in caplog.text
+        caplog.clear()
+
+
+def test_methods_that_would_refuse_too_are_not_advised():
+    with pytest.raises(ShapeError, match=r"more sources \(fastmnmf2\)"):
+        AuxIVA(n_sources=2).fit(dense(1, 3, 40))
+    with pytest.raises(ShapeError, match=r"more sources \(fastmnmf2, cacgmm\)"):
+        AuxIVA(n_sources=3).fit(dense(2, 3, 40))
 
 
 def test_what_can_not_be_is_refused():

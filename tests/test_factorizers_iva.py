@@ -67,8 +67,9 @@ def test_natural_gradient_takes_the_steps_of_ssspy():
         record_loss=False,
     )
     peer(X.copy(), n_iter=20)
-    start = SimpleNamespace(W=np.broadcast_to(2 * np.eye(2), (9, 2, 2)))  # the peer's G is 2 |y|, ours |y|
     method = IVA(prior="laplace", step_size=0.1, n_iter=20)
+    R = 2 * method.prepare(X).D  # the peer's G is 2 |y|, ours |y|
+    start = SimpleNamespace(W=np.broadcast_to(2 * np.eye(2), (9, 2, 2)), lengths=np.linalg.norm(R, axis=2))
     end = list(method.iterate(X, start=start))[-1]
     assert_allclose(end.R @ end.bins.T, 2 * peer.demix_filter, rtol=0, atol=1e-10)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import STFT, OnlineIVA, OnlineSeparator, separate
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from tests.frequencywise import STRESS, bin_mixture, stressed
 
 METHODS = {
@@ -106,6 +107,51 @@ def test_a_file_that_is_no_state_is_refused(tmp_path):
     for name, message in (("text", "no saved state"), ("other.npz", "no saved state"), ("newer.npz", "99")):
         with pytest.raises(ParameterError, match=message):
             OnlineIVA.load(tmp_path / name)
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    X, _ = bin_mixture(2, n_frames=20)
+    state = OnlineIVA().process(X, OnlineIVA().start(2, X.shape[1]))[1]
+    state.save(tmp_path / "whole.npz")
+    whole = (tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "zip.npz").write_bytes(b"PK\x03\x04garbage")
+    (tmp_path / "cut.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "broken.npz").write_bytes(whole[:400] + bytes(100) + whole[500:])
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    header = {"format": "sigsep_classic.OnlineState", "version": 1}
+    np.savez(tmp_path / "partial.npz", header=json.dumps(header))
+    for path in tmp_path.iterdir():
+        if path.name != "whole.npz":
+            with pytest.raises(ParameterError, match="no saved state of a stream, or is damaged"):
+                OnlineIVA.load(path)
+    header.update(parameters={"flavour": 1}, n_channels=2, n_freq=5, order=[])
+    np.savez(tmp_path / "other.npz", header=json.dumps(header))
+    with pytest.raises(ParameterError, match="other parameters than this version"):
+        OnlineIVA.load(tmp_path / "other.npz")
+
+
+def test_numbers_of_numpy_are_saved_as_plain_ones(tmp_path):
+    X, _ = bin_mixture(2, n_frames=20)
+    method = OnlineIVA(n_sources=np.int64(2), forgetting=np.float32(0.1))
+    _, state = method.process(X, method.start(np.int64(2), np.int32(X.shape[1])))
+    state.save(tmp_path / "state.npz")
+    loaded, resumed = OnlineIVA.load(tmp_path / "state.npz")
+    assert loaded == method
+    assert type(loaded.n_sources) is int
+    assert_array_equal(loaded.process(X, resumed)[0], method.process(X, state)[0])
+
+
+def test_infinity_never_forgets(tmp_path):
+    X, A = bin_mixture(2, n_frames=600)
+    method = OnlineIVA(forgetting=math.inf, wpe_taps=2, wpe_forgetting=math.inf)
+    _, state = method.process(X, method.start(2, X.shape[1]))
+    assert_allclose(state.demixing.told[0], 600)
+    state.save(tmp_path / "state.npz")
+    loaded, resumed = OnlineIVA.load(tmp_path / "state.npz")
+    assert loaded == method
+    assert_array_equal(loaded.process(X, resumed)[0], method.process(X, state)[0])
+    images = OnlineIVA(forgetting=math.inf).fit(X).images
+    assert distances(images, A, X).max() < -10
 
 
 def test_a_state_is_not_written_to(method):
@@ -226,6 +272,19 @@ def test_the_default_latency_is_64_ms_and_a_hop_at_most(sample_rate):
     assert separator.latency / sample_rate <= 0.064 + hop
 
 
+def test_a_few_samples_that_are_not_numbers_do_not_stay():
+    x = stressed("one second")[:2, :3000]
+    one, other = (OnlineSeparator(OnlineIVA(), n_channels=2, sample_rate=8000) for _ in range(2))
+    bad = x[:, :10].copy()
+    bad[0, 3] = np.inf
+    parts = [one.push(x[:, :100]), one.push(x[:, 100:])]
+    others = [other.push(x[:, :100])]
+    with pytest.raises(NumericalError, match="samples are not finite"):
+        other.push(bad)
+    others.append(other.push(x[:, 100:]))
+    assert_array_equal(np.concatenate(parts, axis=-1), np.concatenate(others, axis=-1))
+
+
 def test_a_stream_goes_on_after_a_refusal_and_after_a_flush():
     x = stressed("one second")[:2, :3000]
     one, other = (OnlineSeparator(OnlineIVA(), n_channels=2, sample_rate=8000) for _ in range(2))
@@ -239,5 +298,8 @@ def test_a_stream_goes_on_after_a_refusal_and_after_a_flush():
     assert not np.array_equal(learnt, OnlineSeparator(OnlineIVA(), n_channels=2, sample_rate=8000).push(x))
     with pytest.raises(ShapeError, match="this stream has 2 channels"):
         one.push(x[0])
+    for wrong in ([[0.0] * 5] * 2, x + 0j, x.astype(str)):
+        with pytest.raises(ArrayTypeError, match="give a NumPy array of real numbers"):
+            one.push(wrong)
     with pytest.raises(ParameterError, match="those of an STFT"):
         OnlineSeparator(OnlineIVA(), n_channels=2, sample_rate=8000, frontend="stft")

@@ -117,6 +117,8 @@ def test_wrong_parameters_are_refused():
         OverIVA(reduction="svd")
     with pytest.raises(ParameterError, match="initial"):
         OverIVA(initial="random")
+    with pytest.raises(ParameterError, match='reduction "pca" begins at the principal components'):
+        OverIVA(reduction="pca", initial="channels")
     X, _ = bin_mixture(2)
     with pytest.raises(ShapeError, match="2 channels"):
         OverIVA(n_sources=3).fit(X)

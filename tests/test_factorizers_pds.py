@@ -189,5 +189,11 @@ def test_what_can_not_be_is_refused():
         PrimalDualBSS(relaxation=2.5)
     with pytest.raises(ParameterError, match="mask is 3"):
         PrimalDualBSS(mask=3)
+    with pytest.raises(ParameterError, match="mask returned list; expected an array of real gains"):
+        PrimalDualBSS(mask=lambda Y: [1]).fit(X)
+    with pytest.raises(ParameterError, match="mask returned complex128; expected an array of real gains"):
+        PrimalDualBSS(mask=lambda Y: Y).fit(X)
+    with pytest.raises(ShapeError, match="the mask has shape"):
+        PrimalDualBSS(mask=lambda Y: abs(Y[0])).fit(X)
     with pytest.raises(NumericalError, match="not finite"):
         PrimalDualBSS().fit(np.where(np.arange(150) == 3, np.nan, X))

@@ -98,6 +98,10 @@ def test_it_is_the_same_twice():
         ({"width": 0}, "width is 0"),
         ({"base": STFT()}, "give an AuxIVA or an ILRMA"),
         ({"base": ILRMA(consistency=True)}, "need all bins at once"),
+        ({"seed": -1}, "seed is -1"),
+        ({"n_components": 0}, "n_components is 0"),
+        ({"base": ILRMA(), "n_sources": 1}, "n_sources is 1 beside a base"),
+        ({"base": ILRMA(), "seed": 1}, "seed is 1 beside a base"),
     ],
 )
 def test_parameters_out_of_range_are_refused(wrong, message):

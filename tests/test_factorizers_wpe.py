@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sigsep_classic import STFT, WPE, separate
+from sigsep_classic import STFT, TISS, WPE, AuxIVA, separate
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 
 
@@ -106,3 +106,44 @@ def test_short_and_silent_recordings_have_no_reverberation():
         X = frontend.analyze(x)
         late = WPE(delay=max(3, X.shape[2])).fit(X).reverberation
         assert_allclose(late, 0)
+
+
+@pytest.mark.parametrize("method", [WPE, TISS])
+@pytest.mark.parametrize(
+    ("channels", "frames", "taps"),
+    [(2, 1000, None), (2, 63, 2), (4, 63, 1), (8, 63, 1), (8, 250, 2), (8, 31, 0)],
+)
+def test_short_recordings_of_many_channels_have_fewer_taps(method, channels, frames, taps):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((channels, 3, frames)) + 1j * rng.standard_normal((channels, 3, frames))
+    model = method(n_iter=3).fit(X)
+    assert model.n_taps == (taps if taps is not None else 10 if method is WPE else 5)
+    if method is WPE:
+        dry = model.reconstruct()[0]
+        assert (abs(dry) ** 2).sum() > 0.6 * (abs(X) ** 2).sum()  # white noise has no reverberation
+        assert_allclose(WPE(n_iter=1).fit(X, start=model).reconstruct().sum(axis=0), X, atol=1e-9)
+
+
+def test_taps_that_are_too_many_are_told_and_those_that_leave_nothing_are_not_taken(caplog):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8, 3, 60)) + 1j * rng.standard_normal((8, 3, 60))
+    WPE(n_taps=1).fit(X)
+    assert not caplog.text
+    assert WPE(n_taps=3).fit(X).n_taps == 3
+    assert "60 frames of 8 channels are few for n_taps=3: sound may pass" in caplog.text
+    caplog.clear()
+    for method in (WPE, TISS):
+        assert method(n_taps=10).fit(X).n_taps == 1
+        assert "1 are taken" in caplog.text
+        caplog.clear()
+        assert_allclose(method().fit(X[:, :, :20]).reconstruct().sum(axis=0), X[:, :, :20])
+        assert "too few: no reverberation is removed" in caplog.text
+        caplog.clear()
+
+
+def test_a_tiss_without_a_past_is_iva():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4, 3, 14)) + 1j * rng.standard_normal((4, 3, 14))
+    model = TISS(n_iter=5).fit(X)
+    assert model.P.shape == (3, 4, 0)
+    assert_allclose(model.W, AuxIVA(prior="gauss", rule="iss1", n_iter=5).fit(X).W, rtol=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -33,10 +33,8 @@ class Factorizer(Protocol):
         """Return what the method finds in X (channels, freq, frames)."""
 
 
-def spectrogram(X: Array) -> Array:
-    """Return |X| of complex or real coefficients, checked to be (channels, freq, frames), in their order in memory.
-
-    Whole numbers become float64.
+def coefficients(X: Array) -> Array:
+    """Return complex or real coefficients X, checked to be (channels, freq, frames); whole numbers become float64.
 
     Raises
     ------
@@ -54,6 +52,12 @@ def spectrogram(X: Array) -> Array:
         X = X.astype(float)
     if X.dtype.char not in "fdFD":
         raise ArrayTypeError(f"X is {X.dtype}; give float32, float64 or complex numbers of these")
+    return X
+
+
+def spectrogram(X: Array) -> Array:
+    """Return |X| of complex or real coefficients in their order in memory; for checks see `coefficients`."""
+    X = coefficients(X)
     return namespace(X).abs(X)
 
 
@@ -65,7 +69,7 @@ def magnitudes(X: Array, power: float = 1.0) -> Array:
     Raises
     ------
     ShapeError, ArrayTypeError
-        As `spectrogram`.
+        As `coefficients`.
     NumericalError
         No number of its type is as small as X to that power.
     """
@@ -143,12 +147,6 @@ def check_example(name: str, X: Array) -> None:
         raise ParameterError(f"example {name!r} is silent; there is nothing to learn from it")
 
 
-def check_axes(X: Array) -> None:
-    """Raise `ShapeError` unless X has three axes, none of them empty."""
-    if X.ndim != 3 or 0 in X.shape:
-        raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames), none of them 0")
-
-
 def check_n_sources(n_sources: int | None, n_channels: int, otherwise: str = "") -> None:
     """Raise `ShapeError` if there are more sources than channels; ``otherwise`` ends the message."""
     if n_sources is not None and n_sources > n_channels:
@@ -156,6 +154,12 @@ def check_n_sources(n_sources: int | None, n_channels: int, otherwise: str = "")
             f"n_sources is {n_sources}, but there are {n_channels} channels; give at most as many sources as "
             f"channels{otherwise}"
         )
+
+
+def check_start(start: Any, arrays: Sequence[str], kind: str) -> None:
+    """Raise `ParameterError` unless ``start`` has these arrays; ``kind`` says what has them."""
+    if not all(hasattr(getattr(start, name, None), "shape") for name in arrays):
+        raise ParameterError(f"start is a {type(start).__name__}; give {kind}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +263,9 @@ class Iterative(ABC, Generic[M]):
     def _checked_loss(self, X: Array, model: M, i: int) -> float:
         loss = float(self.loss(X, model))
         if not math.isfinite(loss):
-            raise NumericalError(f"{type(self).__name__}: the loss is {loss} after {i} iterations")
+            single = getattr(getattr(X, "Z", X), "dtype", None) in ("float32", "complex64")
+            advice = "; use float64, or fewer channels" if single else ""
+            raise NumericalError(f"{type(self).__name__}: the loss is {loss} after {i} iterations{advice}")
         return loss
 
 

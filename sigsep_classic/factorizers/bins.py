@@ -15,7 +15,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError
-from sigsep_classic.factorizers.base import check_axes, check_n_sources
+from sigsep_classic.factorizers.base import check_n_sources, coefficients
 from sigsep_classic.kernels.demixing import joined, split
 from sigsep_classic.typing import Array
 
@@ -24,7 +24,11 @@ logger = logging.getLogger("sigsep_classic")
 DEPENDENT = 1e-10
 """A channel of which the others leave less than this share of its energy is one of theirs (100 dB down)."""
 
+ROUNDING = 4.0
+"""What rounding takes from the least eigenvalue of a covariance, in eps times the largest of what is averaged."""
+
 _FLOOR, _LEAST = 1e-10, 1e-15
+_LOAD, _WEAK = 1e-6, 64.0
 _BLOCK = 64
 
 
@@ -37,7 +41,7 @@ class Bins:
     X : array (channels, freq, frames)
         The coefficients as they were given.
     Z : real array (freq, dims, 2, frames)
-        z = T x, real and imaginary parts apart, in the precision of X; identity covariance in each bin.
+        z = T x, real and imaginary parts apart, in the precision of X or in double; identity covariance in each bin.
     T : complex128 array (freq, dims, channels)
         Hermitian positive on the channels that are used, zero on the others.
     D : complex128 array (freq, channels, dims)
@@ -68,6 +72,11 @@ class Bins:
         """Number of rows of R: sources that are looked for."""
         return int(self.Z.shape[1])
 
+    @property
+    def rounding(self) -> float:
+        """Load with which covariances of weights up to one stay positive in the precision of Z."""
+        return ROUNDING * float(namespace(self.Z).finfo(self.Z.dtype).eps)
+
     @cached_property
     def identity(self) -> Array:
         """R for which the demixing matrix R T is the identity on the used channels (square only), level one."""
@@ -93,21 +102,24 @@ class Bins:
         return joined(self.Z)
 
 
-def bins(X: Array, n_sources: int | None = None) -> Bins:
+def bins(X: Array, n_sources: int | None = None, *, few: float = 0) -> Bins:
     """Return the bins of X (channels, freq, frames), projected to ``n_sources`` leading components if fewer.
+
+    With fewer frames of sound than ``few`` a dimension Z is in double precision whatever X is.
 
     Channels that are silent, or are a weighted sum of others in all bins at once (copies), take no part; a line of
     the log tells their numbers.
 
     Raises
     ------
-    ShapeError
-        X has not three axes, one of them is empty, or there are fewer channels than sources.
+    ShapeError, ArrayTypeError
+        As `coefficients`, or there are fewer channels than sources.
     NumericalError
         X is not finite.
     """
-    check_axes(X)
-    check_n_sources(n_sources, len(X), ", or take a method for more sources (fastmnmf2, cacgmm)")
+    X = coefficients(X)
+    others = "fastmnmf2, cacgmm" if len(X) > 1 else "fastmnmf2"
+    check_n_sources(n_sources, len(X), f", or take a method for more sources ({others})")
     xp = namespace(X)
     C = covariances(X)
     if not bool(xp.isfinite(C).all()):
@@ -116,16 +128,26 @@ def bins(X: Array, n_sources: int | None = None) -> Bins:
     inside = C[:, used][:, :, used]
     dims = min(n_sources or len(used), len(used))
     # Single precision rounds in all bins alike: 120 dB under the loudest there is nothing else.
-    least = max(_LEAST, 64 * float(xp.finfo(X.dtype).eps) ** 2) if X.dtype.kind in "fc" else _LEAST
+    least = max(_LEAST, 64 * float(xp.finfo(X.dtype).eps) ** 2)
     T, D, load = _whiteners(inside, dims, least)
     reduced = dims < len(used)
     wide = xp.zeros((len(T), dims, len(X)), dtype=T.dtype)
     wide[:, :, used] = T
-    Z = split(X, wide)
+    if few and _sounding(X) < few * dims:
+        Z = split(X.astype(xp.result_type(X.dtype, xp.float64)), wide)
+    else:
+        Z = split(X, wide)
+    load = load * max(1.0, _WEAK * float(xp.finfo(Z.dtype).eps) / _LOAD)
     D = xp.asarray(gains, dtype=T.dtype) @ D
     return Bins(
         X=X, Z=Z, T=wide, D=D, load=load, used=tuple(used), n_sources=n_sources or len(X), reduced=reduced
     )
+
+
+def _sounding(X: Array) -> int:
+    """Return the number of frames that are not digital silence."""
+    peaks = abs(X).max(axis=(0, 1))
+    return int((peaks > _FLOOR * peaks.max()).sum())
 
 
 def covariances(X: Array) -> Array:
@@ -196,7 +218,7 @@ def _whiteners(C: Array, dims: int, rounding: float) -> tuple[Array, Array, Arra
     else:
         inverse = E.conj().swapaxes(1, 2)
         T, D = (E / roots) @ inverse, (E * roots) @ inverse
-    return T, D, xp.where(weak, 1e-6, 0.0)
+    return T, D, xp.where(weak, _LOAD, 0.0)
 
 
 def strongest_first(data: Bins, R: Array) -> np.ndarray:

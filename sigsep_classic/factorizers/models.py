@@ -18,6 +18,8 @@ from sigsep_classic.typing import Array
 Groups = Mapping[str, Sequence[int]]
 """Stem names with the indices of the components each is the sum of."""
 
+_STEEP, _BLOCK = 8.0, 64
+
 
 @runtime_checkable
 class Model(Protocol):
@@ -290,6 +292,9 @@ class DemixingModel:
         Iteration number and loss.
     converged : bool
         The search for W ended by itself, not because the iterations did.
+    lengths : float64 array (freq, sources) or None
+        How long the rows were on whitened data where a search bin by bin ended. Images do not tell, but losses that
+        bins share depend on it: a warm start goes on from there.
     """
 
     W: Array
@@ -300,6 +305,7 @@ class DemixingModel:
     power: float = 1.0
     losses: tuple[tuple[int, float], ...] = ()
     converged: bool = True
+    lengths: Array | None = None
 
     estimates: ClassVar[bool] = True
 
@@ -326,7 +332,8 @@ class DemixingModel:
     def reordered(self, order: Sequence[int]) -> Self:
         """Return the model with its sources in another order, those that are silent where they are: at the end."""
         order = [*order, *range(len(order), self.n_components)]
-        return replace(self, W=self.W[:, order], A=self.A[:, :, order])
+        lengths = None if self.lengths is None else self.lengths[:, order]
+        return replace(self, W=self.W[:, order], A=self.A[:, :, order], lengths=lengths)
 
     def apply(self, X: Array) -> Self:
         """Return the model of other frames X (channels, freq, frames) of the same scene."""
@@ -348,12 +355,23 @@ class DemixingModel:
         return namespace(self.W).stack([_filtered(part, self.mixture) for part in self.filters(groups)])
 
 
+def _filtered_bins(matrices: Array, x: Array) -> Array:
+    """Return matrices times x (freq, channels, frames); double precision where entries are large and terms cancel."""
+    Y = matrices.astype(x.dtype) @ x
+    if matrices.dtype != x.dtype:
+        steep = to_host(abs(matrices).max(axis=(1, 2)) > _STEEP).nonzero()[0]
+        for f in range(0, len(steep), _BLOCK):
+            bins = steep[f : f + _BLOCK]
+            Y[bins] = matrices[bins] @ x[bins]
+    return Y
+
+
 def _filtered(matrices: Array, X: Array) -> Array:
     """Return matrices (1 or freq, rows, channels) times X (channels, freq, frames), in the dtype of X."""
     xp = namespace(X)
     with single_threaded_blas():
         if len(matrices) > 1:
-            return (matrices.astype(X.dtype) @ X.swapaxes(0, 1)).swapaxes(0, 1)
+            return _filtered_bins(matrices, X.swapaxes(0, 1)).swapaxes(0, 1)
         turned = frames_first(X)
         (X,) = dense_alike(X)
         real = xp.finfo(X.dtype).dtype

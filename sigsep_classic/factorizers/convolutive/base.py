@@ -12,7 +12,14 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, brought_to, gain_and_level, level_of, magnitudes
+from sigsep_classic.factorizers.base import (
+    Iterative,
+    brought_to,
+    check_start,
+    gain_and_level,
+    level_of,
+    magnitudes,
+)
 from sigsep_classic.factorizers.convolutive.model import ConvolutiveModel, ConvolutiveState
 from sigsep_classic.factorizers.extrapolation import extrapolated
 from sigsep_classic.kernels.beta_sweep import exponent_of
@@ -124,8 +131,12 @@ class Convolutive(Iterative[ConvolutiveState]):
             They have another power than ours, or entries that are negative or not finite.
         """
         xp, K, (n_freq, n_frames) = namespace(X), self._n_all, X.shape
+        kind = f"a model of {self.name}, what `fit` returned"
+        check_start(start, "WH", kind)
+        if (start.W.ndim, start.H.ndim) != (3, 3 if self.shifted else 2):
+            raise ShapeError(f"start has W {start.W.shape} and H {start.H.shape}; give {kind}")
         W, rows = (xp.array(brought_to(X, A), order="C", copy=True) for A in (start.W, rows_of(start.H)))
-        fits = W.shape[1] == rows.shape[1] == K and start.H.ndim == (3 if self.shifted else 2)
+        fits = W.shape[1] == rows.shape[1] == K
         short = len(W) <= n_freq >= rows.shape[2] and len(rows) <= n_frames >= W.shape[2]
         if not (fits and short):
             raise ShapeError(

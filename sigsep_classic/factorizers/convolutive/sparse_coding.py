@@ -11,7 +11,7 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, spectrogram
+from sigsep_classic.factorizers.base import Iterative, check_start, spectrogram
 from sigsep_classic.factorizers.convolutive import atoms, codes, shifts
 from sigsep_classic.factorizers.convolutive.coding_model import SparseCodingModel
 from sigsep_classic.factorizers.convolutive.recentring import recentred
@@ -180,6 +180,7 @@ class SparseCoding(Iterative[SparseCodingModel]):
         ShapeError
             They do not fit X, or atoms have another number or length than this method's.
         """
+        check_start(start, ("atoms", "codes"), "a model of sparse_coding, what `fit` returned")
         n_shifts = X.Y.shape[1] - self.length + 1
         wanted = (self.n_components, *X.shape[:2], self.length), (self.n_components, n_shifts)
         if (start.atoms.shape, start.codes.shape) != wanted or start.signed != X.signed:

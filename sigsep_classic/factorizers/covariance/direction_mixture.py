@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,13 +14,15 @@ from sigsep_classic import permutation
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative
+from sigsep_classic.factorizers.base import Callback, Iterative, check_start
 from sigsep_classic.factorizers.covariance.direction_model import EXTRACTIONS, DirectionModel, energies
 from sigsep_classic.factorizers.covariance.directions import Directions, directions
 from sigsep_classic.factorizers.covariance.local_priors import local_priors
 from sigsep_classic.factorizers.models import Groups, source_names
 from sigsep_classic.kernels.directional_mixture import MAX_DIMS, MAX_SOURCES, directional_mixture
 from sigsep_classic.typing import Array, Grid
+
+logger = logging.getLogger("sigsep_classic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +97,7 @@ class DirectionMixture(Iterative[MixtureState]):
     seed: int = 0
     grid: Grid | None = None
 
+    name: ClassVar[str]
     density: ClassVar[str]
     pseudo_count: ClassVar[float] = 1.0
 
@@ -123,6 +127,12 @@ class DirectionMixture(Iterative[MixtureState]):
             There are more than 16 independent channels or sources.
         """
         data = directions(X, self.n_sources)
+        if data.dims == 1 and data.n_sources > 1:
+            logger.warning(
+                "%s: one independent channel has one direction; each of %d sources is a share of the mixture",
+                self.name,
+                data.n_sources,
+            )
         if data.dims > MAX_DIMS or data.n_sources + self.noise_class > MAX_SOURCES:
             raise ShapeError(
                 f"{data.dims} independent channels and {data.n_sources} sources; at most {MAX_DIMS} channels and "
@@ -205,11 +215,14 @@ class DirectionMixture(Iterative[MixtureState]):
 
         Raises
         ------
+        ParameterError
+            It has no densities.
         ShapeError
             It is of another number of frequencies, sources or channels, or of another density.
         """
         rows = X.dims if self.density == "angular" else 1
         wanted = (len(X.Z), X.n_sources + self.noise_class, rows, X.dims)
+        check_start(start, ("K", "weights"), f"a model of {self.name}, what `fit` returned")
         if start.K.shape != wanted:
             raise ShapeError(f"start has K {start.K.shape}; this mixture needs {wanted}")
         xp = namespace(X.Z)

@@ -61,6 +61,11 @@ class DirectionModel:
         return len(self.names)
 
     @property
+    def n_active(self) -> int:
+        """Number of sources without the noise, which is last."""
+        return self.n_components - ("noise" in self.names)
+
+    @property
     def steering(self) -> Array:
         """How each channel hears each source, up to a factor a bin: (freq, channels, sources).
 
@@ -160,6 +165,6 @@ def _solved(lower: list[list[Array]], z: Array) -> Array:
 
 def energies(data: Directions, posterior: Array) -> np.ndarray:
     """Return the energy a mask of each posterior lets through, (sources,), on the host."""
-    X = data.bins.X
-    power = (X.real**2 + X.imag**2 if X.dtype.kind == "c" else X * X).sum(axis=0)
-    return to_host((posterior * power).sum(axis=(1, 2), dtype=np.float64))
+    # In float64: squares of what is loud or quiet are no numbers of single precision.
+    power = sum(abs(x).astype(np.float64) ** 2 for x in data.bins.X)
+    return to_host((posterior * power).sum(axis=(1, 2)))

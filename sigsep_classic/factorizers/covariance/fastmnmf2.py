@@ -24,8 +24,9 @@ class FastMNMF2(JointCovariances):
     n_components : int
         Templates K of each source, at least 1.
     initial : {"demixing", "diagonal"}
-        ``"demixing"``: directions are first the outputs of a short independent vector analysis; ``"diagonal"``: the
-        microphones. The result depends on it more than on any other parameter.
+        ``"demixing"``: directions are first the outputs of a short independent component analysis of each bin, put in
+        order by `sigsep_classic.permutation`; ``"diagonal"``: the microphones. The result depends on it more than on
+        any other parameter.
     n_iter : int
         Largest number of iterations.
     tol : float
@@ -49,7 +50,7 @@ class FastMNMF2(JointCovariances):
 
     Notes
     -----
-    Departing from the paper, the data are taken to hold a little white noise (80 dB below their mean power in each
+    Departing from the paper, the data are taken to hold a little white noise (63 dB below their mean power in each
     bin, after whitening), so that silence, a dead channel or one frame leave the likelihood bounded. The loss
     contains it, and is that of whitened data: a constant away from the one above.
 

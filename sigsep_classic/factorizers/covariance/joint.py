@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, brought_to
+from sigsep_classic.factorizers.base import Callback, brought_to, check_start
 from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.covariance.model import FastMNMFModel, balanced
 from sigsep_classic.factorizers.covariance.options import SourcesOfComponents
@@ -121,10 +121,13 @@ class JointCovariances(SourcesOfComponents):
 
         Raises
         ------
+        ParameterError
+            It has none of these.
         ShapeError
             It does not.
         """
         start = start.model if isinstance(start, JointState) else start
+        check_start(start, "WHGQ", "a model of fastmnmf or fastmnmf2, what `fit` returned")
         freq, dims = X.Z.shape[:2]
         sources, K = X.n_sources, self.n_components
         wanted = {

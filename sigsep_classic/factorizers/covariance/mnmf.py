@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, brought_to
+from sigsep_classic.factorizers.base import Callback, brought_to, check_start
 from sigsep_classic.factorizers.bins import Bins, bins
 from sigsep_classic.factorizers.covariance.options import SourcesOfComponents
 from sigsep_classic.factorizers.covariance.start import (
@@ -22,6 +22,7 @@ from sigsep_classic.factorizers.covariance.start import (
 from sigsep_classic.factorizers.models import Groups, check_groups, source_names
 from sigsep_classic.kernels.fast_mnmf import LEAST
 from sigsep_classic.kernels.threads import single_threaded_blas
+from sigsep_classic.scaling import steering_of
 from sigsep_classic.typing import Array
 
 RIDGE = 1e-6
@@ -73,6 +74,16 @@ class MNMFModel:
         """Spatial covariances of the channels, complex128 (sources, freq, channels, channels)."""
         return self.bins.D @ self.S @ self.bins.D.conj().swapaxes(1, 2)
 
+    @property
+    def steering(self) -> Array:
+        """How each channel hears each source, up to a factor a bin: (freq, channels, sources)."""
+        return steering_of(self.covariances)
+
+    def reordered(self, order: Sequence[int]) -> MNMFModel:
+        """Return the model with its sources in another order."""
+        order = list(order)
+        return replace(self, W=self.W[order], H=self.H[order], S=self.S[order])
+
     def reconstruct(self, groups: Groups | None = None) -> Array:
         """Return the image of each group, (groups, channels, freq, frames): multichannel Wiener estimates."""
         xp, X = namespace(self.W), self.bins.X
@@ -96,8 +107,7 @@ class MNMFModel:
         """Return the same model with sources in falling order of energy."""
         loudness = namespace(self.W).einsum("nfii->nf", self.covariances).real
         energies = (loudness * (self.W * self.H.sum(axis=2)[:, None]).sum(axis=2)).sum(axis=1)
-        order = np.argsort(-to_host(energies), kind="stable")
-        return replace(self, W=self.W[order], H=self.H[order], S=self.S[order])
+        return self.reordered(np.argsort(-to_host(energies), kind="stable").tolist())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +189,12 @@ class MNMF(SourcesOfComponents):
 
         Raises
         ------
+        ParameterError
+            It has no such factors.
         ShapeError
             A factor does not fit the mixture.
         """
+        check_start(start, "WHS", "a model of mnmf, what `fit` returned")
         (freq, dims, _, frames), K = X.Z.shape, self.n_components
         sources = self.n_sources or dims
         shapes = {"W": (sources, freq, K), "H": (sources, K, frames), "S": (sources, freq, dims, dims)}

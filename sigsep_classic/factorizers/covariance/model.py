@@ -11,6 +11,7 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.factorizers.covariance.wiener import wiener_images
 from sigsep_classic.factorizers.models import Groups, check_groups, source_names
+from sigsep_classic.scaling import steering_of
 from sigsep_classic.typing import Array
 
 
@@ -65,6 +66,16 @@ class FastMNMFModel:
         return xp.stack([(self.A * self.G[:, n, None]) @ back for n in range(self.n_components)])
 
     @property
+    def steering(self) -> Array:
+        """How each channel hears each source, up to a factor a bin: (freq, channels, sources)."""
+        return steering_of(self.covariances)
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """Return the model with its sources in another order."""
+        order = list(order)
+        return replace(self, W=self.W[order], H=self.H[order], G=self.G[:, order])
+
+    @property
     def energies(self) -> Array:
         """Energy of each source's image over all channels, (sources,)."""
         loudness = (abs(self.A) ** 2).sum(axis=1)
@@ -87,14 +98,13 @@ class FastMNMFModel:
         return wiener_images(self.mixture, self.Q, self.A, wanted, self.powers, self.n_components)
 
     def normalized(self) -> Self:
-        """Return the same model with directions of length 1, G and W that sum to one, and the scale in H."""
+        """Return the same model with G that sums to one over directions, W over bins, and the scale in H."""
         W, H, G = balanced(self.W, self.H, self.G)
         return replace(self, W=W, H=H, G=G)
 
     def sorted(self) -> Self:
         """Return the same model with sources in falling order of energy."""
-        order = np.argsort(-to_host(self.energies), kind="stable")
-        return replace(self, W=self.W[order], H=self.H[order], G=self.G[:, order])
+        return self.reordered(np.argsort(-to_host(self.energies), kind="stable").tolist())
 
 
 def balanced(W: Array, H: Array, G: Array) -> tuple[Array, Array, Array]:

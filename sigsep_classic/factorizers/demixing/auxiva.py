@@ -9,13 +9,15 @@ from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice
 from sigsep_classic.factorizers.bins import Bins
 from sigsep_classic.factorizers.demixing.frequencywise import (
+    FEW,
     DemixingState,
     FrequencyDemixing,
     log_determinants,
+    rows_of,
 )
 from sigsep_classic.factorizers.demixing.priors import Prior
 from sigsep_classic.kernels.demixing import RULES, powers, sweep
-from sigsep_classic.kernels.demixing_pairs import Pairs, pairs_of
+from sigsep_classic.kernels.demixing_pairs import Pairs, check_pairs
 from sigsep_classic.typing import Array
 
 
@@ -49,7 +51,7 @@ class AuxIVA(FrequencyDemixing):
         Which sources ``"ip2"`` and ``"iss2"`` take together, one pair after the other: neighbours, (0, 1), (1, 2) …
         (n - 1, 0); every two; those given; or those a function of the number of sources returns.
     shape : float
-        β of the generalised Gaussian, in (0, 2]: 1 is Laplace's; smaller is sparser.
+        β of the generalized Gaussian, in (0, 2]: 1 is Laplace's; smaller is sparser.
     dof : float
         Degrees of freedom of Student's t, above 0.
     n_iter : int
@@ -86,10 +88,12 @@ class AuxIVA(FrequencyDemixing):
 
     Notes
     -----
-    Scales and the order of sources mean nothing to the loss: each source is given the scale of its image at the
-    channel that hears it best, and sources come in falling order of energy. Rows are updated in the order of their
-    channels' energies, so that permuting channels permutes images. With the data in float32 covariances and powers
-    are summed in float32 within short stretches, small matrices are in float64.
+    The order of sources means nothing to the loss. Scales do: those of a source in different bins against each other,
+    and that of all bins together, which the prior likes best at one value. In the end each source is given, bin by bin,
+    the scale of its image at the channel that hears it best, and sources come in falling order of energy. Rows are
+    updated in the order of their channels' energies, so that permuting channels permutes images. With the data in
+    float32 covariances and powers are summed in float32 within short stretches, small matrices are in float64; with
+    fewer than 64 frames a channel, and a prior sparser than Laplace's, all is in float64.
 
     Examples
     --------
@@ -117,8 +121,11 @@ class AuxIVA(FrequencyDemixing):
         super().__post_init__()
         check_choice("rule", self.rule, RULES)
         self._prior(1)
-        if isinstance(self.pairs, str):
-            pairs_of(self.pairs, 2)
+        check_pairs(self.pairs)
+
+    def few(self, X: Array) -> float:
+        """Return the number of frames a dimension that single precision needs: many where weights are steep."""
+        return FEW if self._prior(1).steep else 0
 
     def begin(self, X: Bins, R: Array) -> DemixingState:
         """Return the state with demixing R, each source at the scale the prior likes best."""
@@ -127,6 +134,12 @@ class AuxIVA(FrequencyDemixing):
         gains = self._prior(len(R)).gains(power / len(R))
         power = (power * gains[:, None]).astype(power.dtype)
         return DemixingState(bins=X, R=R * xp.sqrt(gains)[:, None], power=power)
+
+    def adopt(self, X: Bins, start: Any) -> DemixingState:  # type: ignore[override]
+        """Return the state with the demixing matrices of a model or state of the same shape; see `rows_of`."""
+        R = rows_of(X, start)
+        told = getattr(start, "lengths", None) is not None
+        return super().begin(X, R) if told else self.begin(X, R)
 
     def step(self, X: Bins, model: DemixingState) -> DemixingState:
         """Return the state after one sweep with the weights C'(u)."""

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import usual_stft
+from sigsep_classic.factorizers.base import coefficients, usual_stft
 from sigsep_classic.factorizers.bins import Bins, bins
 from sigsep_classic.factorizers.demixing.optimize import polar
 from sigsep_classic.factorizers.demixing.walk import Walk, WalkState
-from sigsep_classic.factorizers.demixing.whitening import as_floats, in_memory_order
+from sigsep_classic.factorizers.demixing.whitening import in_memory_order
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.demixing import powers, split, weighted_covariances
@@ -104,9 +104,7 @@ class WeakExclusionICA(Walk):
 
         They are in double precision: near the end losses differ by less than single precision tells.
         """
-        if getattr(X, "ndim", 0) != 3 or 0 in X.shape:
-            return bins(X, self.n_sources)  # which says what is wrong
-        X = as_floats(X)
+        X = coefficients(X)
         if X.dtype.kind != "c":
             rows = in_memory_order(X).astype(float)
             return replace(bins((rows - rows.mean(axis=1, keepdims=True))[:, None], self.n_sources), X=X)

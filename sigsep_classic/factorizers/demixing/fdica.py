@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.factorizers.base import Callback, nearest_power_of_two
 from sigsep_classic.factorizers.bins import Bins
-from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
+from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing, lengths_of
 from sigsep_classic.factorizers.demixing.reestimation import ordered, reestimated
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import STFT
@@ -17,6 +19,7 @@ from sigsep_classic.permutation import SOLVERS as ORDERS
 from sigsep_classic.typing import Array, Grid
 
 PRIORS = ("laplace", "generalized")
+_FEW = 4
 BLIND = tuple(name for name in ORDERS if name != "oracle")
 
 
@@ -93,8 +96,12 @@ class FDICA(FrequencyDemixing):
     -----
     Bins are whitened in double precision, so that iterations in float32 are safe however alike the channels are. In
     bins that are singular all the same (silence, fewer frames than channels) the loss has a small multiple of |R|²
-    added. Without a callback and with ``tol`` 0 all iterations of a bin are done at once, while it is in cache; the
-    result has the same bits. `iterate` yields the bins before they are ordered.
+    added; with fewer than four frames a channel, or a ``shape`` below 1, bins stay in double precision. Without a
+    callback and with ``tol`` 0 all iterations of a bin are done at once, while it is in cache; the result has the same
+    bits. `iterate` yields the bins before they are ordered.
+
+    ``start`` begins with the matrices of a model, rows as long as they were: at the loss where it ended, if it was not
+    estimated once more, which lowers another loss.
 
     Examples
     --------
@@ -136,6 +143,10 @@ class FDICA(FrequencyDemixing):
         n_fft = nearest_power_of_two(0.512 * sample_rate)
         return STFT(n_fft=n_fft, hop=n_fft // 8)
 
+    def few(self, X: Array) -> float:
+        """Return the frames a dimension that single precision needs: none do for weights steeper than Laplace's."""
+        return _FEW if self._beta >= 1 else math.inf
+
     def begin(self, X: Bins, R: Array) -> FDICAState:
         """Return the state with demixing R and its cost."""
         return self.advanced(X, R, 0)
@@ -175,7 +186,9 @@ class FDICA(FrequencyDemixing):
         if self.permutation is not None and len(model.R) > 1:
             R = ordered(model.bins, model.R, self.permutation, self.grid)
             if self.reestimate:
-                R = reestimated(model.bins, R, self.grid, n_iter=self.reestimate)
+                found = reestimated(model.bins, R, self.grid, n_iter=self.reestimate)
+                # Costs, of a warm start say, know scales; images do not.
+                R = found * (lengths_of(R) / lengths_of(found))[:, :, None]
             model = replace(model, R=R)
         return super().finish(model)
 
@@ -186,9 +199,18 @@ class FDICA(FrequencyDemixing):
             R,
             n_iter=n_iter,
             solver=self.solver,
-            beta=1.0 if self.prior == "laplace" else self.shape,
+            beta=self._beta,
             floor=self.floor,
             step_size=self.step_size,
-            load=X.load,
+            load=self._load(X),
         )
         return FDICAState(bins=X, R=R, cost=cost)
+
+    @property
+    def _beta(self) -> float:
+        return 1.0 if self.prior == "laplace" else self.shape
+
+    def _load(self, X: Bins) -> Array:
+        """Return the load of bins that are nearly singular: no less than rounding with weights floor^(beta / 2 - 1)."""
+        xp, least = namespace(X.Z), X.rounding * self.floor ** (self._beta / 2 - 1)
+        return xp.where(X.load > 0, xp.maximum(X.load, least), 0)

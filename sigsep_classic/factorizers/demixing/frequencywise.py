@@ -12,11 +12,14 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative
+from sigsep_classic.factorizers.base import Callback, Iterative, brought_to, check_start, coefficients
 from sigsep_classic.factorizers.bins import Bins, bins, inverse, strongest_first
 from sigsep_classic.factorizers.models import DemixingModel, Groups
 from sigsep_classic.kernels.demixing import powers
 from sigsep_classic.typing import Array
+
+FEW = 64
+"""Frames a dimension: with fewer, a few of great weight may tell all of a covariance, and rounding the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,13 @@ class DemixingState:
         return self.model.A
 
     @property
+    def lengths(self) -> Array:
+        """Lengths of the rows of R, (freq, sources), in the order of W."""
+        lengths = self.model.lengths
+        assert lengths is not None
+        return lengths
+
+    @property
     def n_components(self) -> int:
         """Number of sources."""
         return self.model.n_components
@@ -87,6 +97,7 @@ def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> 
     order = strongest_first(data, R) if order is None else order
     W, A = W[:, order], A[:, :, order]
     loudest = to_host((abs(A) ** 2 * (abs(R[:, order]) ** 2).sum(axis=2)[:, None]).sum(axis=0)).argmax(axis=0)
+    lengths = lengths_of(R[:, order])
     scale = A[:, loudest, np.arange(len(order))]
     scale = xp.where(scale == 0, 1, scale)
     W, A = W * scale[:, :, None], A / scale[:, None]
@@ -96,8 +107,15 @@ def demixing_model(data: Bins, R: Array, *, order: np.ndarray | None = None) -> 
     if missing > 0:
         W = xp.pad(W, ((0, 0), (0, missing), (0, 0)))
         A = xp.pad(A, ((0, 0), (0, 0), (0, missing)))
+        lengths = xp.pad(lengths, ((0, 0), (0, missing)))
     return DemixingModel(
-        W=W, A=A, mixture=data.X, n_active=len(order), residual=data.reduced, converged=False
+        W=W,
+        A=A,
+        mixture=data.X,
+        n_active=len(order),
+        residual=data.reduced,
+        converged=False,
+        lengths=lengths,
     )
 
 
@@ -128,13 +146,18 @@ class FrequencyDemixing(Iterative[DemixingState]):
         check_count("n_iter", self.n_iter, 0)
         check_range("tol", self.tol, 0)
 
+    def few(self, X: Array) -> float:
+        """Return the number of frames a dimension below which the bins are in double precision, whatever X is."""
+        return 0
+
     @abstractmethod
     def step(self, X: Bins, model: Any) -> Any:
         """Return the state after one update of every parameter."""
 
     def prepare(self, X: Array) -> Bins:
         """Return the whitened bins of X (channels, freq, frames)."""
-        return bins(X, self.n_sources)
+        X = coefficients(X)
+        return bins(X, self.n_sources, few=self.few(X))
 
     def init(self, X: Bins) -> DemixingState:
         """Return W = I, or R = I for methods that start from whitened data and where dimensions are left out."""
@@ -145,10 +168,12 @@ class FrequencyDemixing(Iterative[DemixingState]):
         return DemixingState(bins=X, R=R, power=powers(X.Z, R, summed=True, load=X.load))
 
     def adopt(self, X: Bins, start: Any) -> DemixingState:  # type: ignore[override]
-        """Return the state with the demixing matrices of a model or state of the same shape.
+        """Return the state with the demixing matrices of a model or state of the same shape; see `rows_of`.
 
         Raises
         ------
+        ParameterError
+            It has no demixing matrices.
         ShapeError
             It is of another number of frequencies, sources or channels.
         """
@@ -173,17 +198,32 @@ class FrequencyDemixing(Iterative[DemixingState]):
 
 
 def rows_of(data: Bins, start: Any) -> Array:
-    """Return the demixing matrices of a model as R of whitened data.
+    """Return the demixing matrices of a model as R of whitened data, rows as long as it tells, or of length one.
+
+    The scale of the images, which W has, is that of nobody's loss.
 
     Raises
     ------
+    ParameterError
+        There are no demixing matrices.
     ShapeError
         The model is of another number of frequencies, sources or channels.
     """
+    check_start(start, ("W",), "a model with demixing matrices W, such as what `fit` returned")
     wanted = (data.T.shape[0], data.n_sources, data.T.shape[2])
     if start.W.shape != wanted:
         raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")
-    return namespace(data.T).asarray(start.W)[:, : data.dims] @ data.D
+    xp = namespace(data.T)
+    R = brought_to(data.T, start.W[:, : data.dims]) @ data.D
+    told = getattr(start, "lengths", None)
+    lengths = lengths_of(R)
+    wanted_lengths = 1.0 if told is None else brought_to(lengths, told[:, : data.dims])
+    return R * (wanted_lengths / xp.where(lengths > 0, lengths, 1))[:, :, None]
+
+
+def lengths_of(R: Array) -> Array:
+    """Return the lengths of rows (freq, sources, dims)."""
+    return namespace(R).sqrt((abs(R) ** 2).sum(axis=2))
 
 
 def log_determinants(R: Array) -> float:

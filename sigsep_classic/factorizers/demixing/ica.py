@@ -11,11 +11,11 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative
+from sigsep_classic.factorizers.base import Callback, Iterative, check_start, coefficients
 from sigsep_classic.factorizers.demixing.algebraic import deflation, jade, sobi
 from sigsep_classic.factorizers.demixing.contrast import evaluate
 from sigsep_classic.factorizers.demixing.optimize import LIKELIHOOD, ORTHOGONAL, Rule, Search, polar
-from sigsep_classic.factorizers.demixing.whitening import Samples, as_floats, samples
+from sigsep_classic.factorizers.demixing.whitening import Samples, samples
 from sigsep_classic.factorizers.models import DemixingModel
 from sigsep_classic.frontends import Waveform
 from sigsep_classic.kernels.score_moments import CONTRASTS, MAX_ROWS
@@ -167,8 +167,7 @@ class ICA(Iterative[DemixingModel]):
 
     def prepare(self, X: Array) -> ICAData:
         """Return the samples of X (channels, freq, frames), with what whitens them."""
-        if hasattr(X, "dtype"):
-            X = as_floats(X)
+        X = coefficients(X)
         data = samples(X, self.n_sources)
         if data.rank > MAX_ROWS:
             raise ShapeError(
@@ -213,9 +212,12 @@ class ICA(Iterative[DemixingModel]):
 
         Raises
         ------
+        ParameterError
+            It has no demixing matrix.
         ShapeError
             It is of another number of sources or channels, or one matrix a frequency.
         """
+        check_start(start, ("W",), "a model with a demixing matrix W, such as what `fit` returned")
         wanted = (1, self.n_sources or len(X.mean), len(X.mean))
         if start.W.shape != wanted:
             raise ShapeError(f"start has W {start.W.shape}; this mixture needs {wanted}")

@@ -12,9 +12,9 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback, check_axes, check_n_sources
+from sigsep_classic.factorizers.base import Callback, check_n_sources, coefficients
 from sigsep_classic.factorizers.bins import independent_channels
-from sigsep_classic.factorizers.demixing.online_state import OnlineModel, OnlineState, loaded_state
+from sigsep_classic.factorizers.demixing.online_state import OnlineModel, OnlineState, loaded_state, plain
 from sigsep_classic.factorizers.online_prediction import begin_prediction
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.online_demixing import PRIORS, RULES, Demixing, Learning, demix_online
@@ -130,7 +130,7 @@ class OnlineIVA:
         check_choice("rule", self.rule, RULES)
         check_choice("prior", self.prior, PRIORS)
         for name in ("forgetting", "wpe_forgetting"):
-            check_range(name, getattr(self, name), 0, above=True)
+            check_range(name, getattr(self, name), 0, above=True, infinite=True)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return the longest window of a power of two of at most 64 ms, a quarter of it as hop."""
@@ -160,11 +160,14 @@ class OnlineIVA:
             It is no such file, or of another version.
         """
         state = loaded_state(path)
-        grid = state.parameters["grid"]
-        if grid is not None:
-            frequencies = grid["frequencies"]
-            grid = Grid(**{**grid, "frequencies": frequencies and tuple(frequencies)})
-        return cls(**{**state.parameters, "grid": grid}), state
+        try:
+            grid = state.parameters["grid"]
+            if grid is not None:
+                frequencies = grid["frequencies"]
+                grid = Grid(**{**grid, "frequencies": frequencies and tuple(frequencies)})
+            return cls(**{**state.parameters, "grid": grid}), state
+        except (KeyError, TypeError, ParameterError) as error:
+            raise ParameterError(f"{os.fspath(path)!r} has other parameters than this version") from error
 
     def process(self, X: Array, state: OnlineState) -> tuple[Array, OnlineState]:
         """Return the images of the next frames, and the state after them.
@@ -191,6 +194,7 @@ class OnlineIVA:
         NumericalError
             X is not finite; the state of before is as good as it was.
         """
+        X = coefficients(X)
         self._check(X, state)
         xp = namespace(X)
         state = state.on(X)
@@ -221,7 +225,7 @@ class OnlineIVA:
         NumericalError
             X is not finite.
         """
-        check_axes(X)
+        X = coefficients(X)
         state = self.start(*X.shape[:2])
         for i in range(1, self.n_passes + 1):
             images, state = self.process(X, state.restarted())
@@ -241,7 +245,7 @@ class OnlineIVA:
 
     @property
     def _parameters(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: plain(value) for name, value in asdict(self).items()}
 
     def _sources(self, state: OnlineState) -> int:
         return self.n_sources or state.n_channels
@@ -299,7 +303,7 @@ class OnlineIVA:
     def _remaining(self, seconds: float) -> float:
         """Return what is left of a frame when the next comes."""
         rate = _FRAME_RATE if self.grid is None else self.grid.frame_rate
-        return math.exp(-1 / (seconds * rate))
+        return math.exp(-1 / (float(seconds) * rate))
 
     def _steering(self, X: Array, state: OnlineState) -> Array:
         """Return the mixing matrices of the last frame, (freq, channels, sources); 0 for silence."""

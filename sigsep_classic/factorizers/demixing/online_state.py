@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,7 +72,7 @@ class OnlineState:
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             with partial.open("wb") as file:
-                np.savez(file, header=np.array(json.dumps(header)), **arrays)
+                np.savez(file, header=np.array(json.dumps(plain(header))), **arrays)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -107,14 +109,19 @@ def loaded_state(path: str | os.PathLike[str]) -> OnlineState:
         It is no such file, or of another version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as parts:
+            arrays = {name: parts[name] for name in parts.files}
         header = json.loads(str(arrays.pop("header")))
         known = (header["format"], header["version"])
-    except (ValueError, KeyError, TypeError, EOFError) as error:
-        raise ParameterError(f"{os.fspath(path)!r} is no saved state of a stream") from error
-    if known != (FORMAT, VERSION):
-        raise ParameterError(f"{os.fspath(path)!r} is of {known}; this version reads {(FORMAT, VERSION)}")
+        if known == (FORMAT, VERSION):
+            return _state_of(header, arrays)
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ParameterError(f"{os.fspath(path)!r} is no saved state of a stream, or is damaged") from error
+    raise ParameterError(f"{os.fspath(path)!r} is of {known}; this version reads {(FORMAT, VERSION)}")
+
+
+def _state_of(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> OnlineState:
+    """Return the state that a header and arrays are of."""
 
     def part(kind: Any) -> Any:
         names = list(kind.__dataclass_fields__)
@@ -128,6 +135,15 @@ def loaded_state(path: str | os.PathLike[str]) -> OnlineState:
         demixing=part(Demixing),
         prediction=part(Prediction),
     )
+
+
+def plain(value: Any) -> Any:
+    """Return numbers of NumPy, also inside dictionaries and sequences, as those of Python."""
+    if isinstance(value, dict):
+        return {key: plain(inside) for key, inside in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(plain(inside) for inside in value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.demixing.online_iva import OnlineIVA
 from sigsep_classic.frontends import STFT
 
@@ -76,15 +76,22 @@ class OnlineSeparator:
 
         Raises
         ------
+        ArrayTypeError
+            It is no NumPy array of real numbers.
         ShapeError
             It has not the channels of the stream.
         NumericalError
             They are not finite; the stream goes on as if they had not come.
         """
+        if not isinstance(samples, np.ndarray) or samples.dtype.kind not in "fiu":
+            got = getattr(samples, "dtype", type(samples).__name__)
+            raise ArrayTypeError(f"samples are {got}; give a NumPy array of real numbers (channels, samples)")
         if samples.ndim != 2 or len(samples) != self.state.n_channels:
             raise ShapeError(
                 f"samples have shape {samples.shape}; this stream has {self.state.n_channels} channels"
             )
+        if not np.isfinite(samples).all():
+            raise NumericalError("samples are not finite; give finite data")
         waiting = np.concatenate([self._waiting, samples], axis=1)
         done = self._run(waiting)
         self._n_in += samples.shape[1]

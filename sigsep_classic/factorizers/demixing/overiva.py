@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import coefficients
 from sigsep_classic.factorizers.bins import bins
 from sigsep_classic.factorizers.demixing.frequencywise import DemixingState, FrequencyDemixing
 from sigsep_classic.factorizers.demixing.optimize import polar
@@ -49,7 +51,7 @@ class OverIVA(FrequencyDemixing):
         G(p): F log p (F bins), or √p.
     initial : {"principal", "channels"}
         Where the search starts: at the whitened ``n_sources`` leading principal components of each bin, turned to
-        be nearest to the loudest channels, or at these channels.
+        be nearest to the loudest channels, or at these channels. ``"pca"`` has only the components to start at.
     n_iter : int
         Largest number of iterations.
     tol : float
@@ -90,10 +92,14 @@ class OverIVA(FrequencyDemixing):
         check_choice("reduction", self.reduction, REDUCTIONS)
         check_choice("prior", self.prior, PRIORS)
         check_choice("initial", self.initial, STARTS)
+        if self.reduction == "pca" and self.initial != "principal":
+            raise ParameterError(
+                f'initial is {self.initial!r}, but reduction "pca" begins at the principal components; leave one'
+            )
 
     def prepare(self, X: Array) -> FilledBins:
         """Return the whitened bins of X (channels, freq, frames), in all dimensions unless they are reduced."""
-        n = self.n_sources
+        X, n = coefficients(X), self.n_sources
         if n is None or self.reduction == "pca" or n > len(X):
             return filled(bins(X, n))
         return sources_of(filled(bins(X)), n)

@@ -138,8 +138,10 @@ class PrimalDualBSS:
 
         Raises
         ------
+        ParameterError
+            The mask returned something else than real gains, or the start has no demixing matrices.
         ShapeError
-            There are fewer channels than sources, or the start has another shape.
+            There are fewer channels than sources, or the start or the mask has another shape.
         NumericalError
             X, the mask or the result is not finite.
         """
@@ -174,8 +176,10 @@ def _changed(search: _Search, i: int) -> float:
 
 
 def _first(data: Bins, start: Any) -> Array:
-    """Return the demixing that ``start`` makes, or W = I, with rows of norm one: outputs of variance one."""
-    R = data.first if start is None else rows_of(data, start)
+    """Return the demixing that ``start`` makes, or W = I with rows of norm one: outputs of variance one."""
+    if start is not None:
+        return rows_of(data, start)
+    R = data.first
     norms = namespace(R).sqrt((abs(R) ** 2).sum(axis=2, keepdims=True))
     return R / namespace(R).where(norms > 0, norms, 1)
 
@@ -220,6 +224,10 @@ class _Search:
         if self.method.penalty is not None:
             return self._spread(self.method.penalty.shrunk(Y, self.weight * self.method.step_size))
         gains = (self.method.mask or harmonic_mask)(Y)
+        kind = getattr(getattr(gains, "dtype", None), "kind", "")
+        if kind not in set("fiub"):
+            got = gains.dtype if kind else type(gains).__name__
+            raise ParameterError(f"mask returned {got}; expected an array of real gains")
         if gains.shape != Y.shape:
             raise ShapeError(f"the mask has shape {gains.shape}; its outputs have {Y.shape}")
         return self._spread(gains * Y)

@@ -76,6 +76,11 @@ class Prior:
         return self._cost(v) + self.weights(v) * (u - v)
 
     @property
+    def steep(self) -> bool:
+        """Whether weights fall faster than those of ``"laplace"``: quiet frames may then drown all others."""
+        return self.kind in ("gauss", "student") or (self.kind == "generalized" and self.shape < 1)
+
+    @property
     def _floor(self) -> float:
         return 1e-10 + 1e-3 / self.n_freq**2
 

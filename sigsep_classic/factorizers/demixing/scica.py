@@ -11,10 +11,10 @@ import numpy as np
 from sigsep_classic.backend import fft_namespace, namespace, to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import Callback, check_axes
+from sigsep_classic.factorizers.base import Callback, coefficients
 from sigsep_classic.factorizers.demixing.clustering import by_envelope
 from sigsep_classic.factorizers.demixing.optimize import Rule, Search
-from sigsep_classic.factorizers.demixing.whitening import Samples, as_floats, samples
+from sigsep_classic.factorizers.demixing.whitening import Samples, samples
 from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.frontends import Waveform
 from sigsep_classic.kernels.score_moments import CONTRASTS, MAX_ROWS
@@ -207,8 +207,7 @@ class SCICA:
         NumericalError
             X is not finite.
         """
-        check_axes(X)
-        X = as_floats(X)
+        X = coefficients(X)
         n_delays = min(self.n_delays, X.shape[-1])
         n_components = min(self.n_components or n_delays, n_delays)
         data = samples(self._embedded(X, n_delays), n_components, rank=_RANK)

@@ -100,13 +100,26 @@ class SubbandSplitting:
             raise ParameterError("overlap is 1; it must be less, or no band would come after the first")
         check_count("n_iter", self.n_iter, 0)
         check_count("n_iter_all", self.n_iter_all, 0)
-        if self.base is not None and not isinstance(self.base, (AuxIVA, ILRMA)):
+        check_count("n_components", self.n_components)
+        check_count("seed", self.seed, 0)
+        self._check_base()
+        self.demixing  # noqa: B018  (its own checks)
+
+    def _check_base(self) -> None:
+        """Refuse a base that cannot be split, and what would be dropped beside it."""
+        if self.base is None:
+            return
+        if not isinstance(self.base, (AuxIVA, ILRMA)):
             raise ParameterError(f"base is {self.base!r}; give an AuxIVA or an ILRMA")
         if isinstance(self.base, ILRMA) and (
             self.base.consistency or self.base.partitioned or self.base.variance
         ):
             raise ParameterError("base has consistency, partitioned or variance, which need all bins at once")
-        self.demixing  # noqa: B018  (its own checks)
+        for name in ("model", "n_sources", "n_components", "seed"):
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise ParameterError(
+                    f"{name} is {getattr(self, name)!r} beside a base, which has its own; give one"
+                )
 
     @property
     def demixing(self) -> FrequencyDemixing:

@@ -8,69 +8,26 @@ from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count
-from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import nearest_power_of_two
+from sigsep_classic.errors import ShapeError
+from sigsep_classic.factorizers.base import brought_to, nearest_power_of_two
 from sigsep_classic.factorizers.bins import Bins, strongest_first
-from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past
+from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past, usable_taps
+from sigsep_classic.factorizers.demixing.dry_model import DryDemixingModel
 from sigsep_classic.factorizers.demixing.frequencywise import (
     DemixingState,
     FrequencyDemixing,
     demixing_model,
     log_determinants,
+    rows_of,
 )
 from sigsep_classic.factorizers.demixing.priors import Prior
-from sigsep_classic.factorizers.models import DemixingModel, Groups, check_groups
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.demixing import joined
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
 PRIORS = ("laplace", "gauss")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DryDemixingModel(DemixingModel):
-    """`DemixingModel` of which the past takes part: y = W x + P x_past; what images A y leave is reverberation.
-
-    Parameters
-    ----------
-    P : complex128 array (freq, sources, n_taps * channels)
-        Column ``k * channels + c`` weighs channel c, ``delay + k`` frames back.
-    n_taps, delay : int
-        As in `TISS`.
-    """
-
-    P: Array
-    n_taps: int
-    delay: int
-
-    @property
-    def sources(self) -> Array:
-        """The dry sources, (sources, freq, frames), in the dtype of X."""
-        X, xp = self.mixture, namespace(self.mixture)
-        found = xp.empty((self.n_components, *X.shape[1:]), dtype=X.dtype)
-        with single_threaded_blas():
-            for block in blocks_of_bins(X, self.P.shape[2]):
-                x = X[:, block].swapaxes(0, 1).astype(xp.complex128)
-                y = self.W[block] @ x + self.P[block] @ stacked_past(x, self.n_taps, self.delay)
-                found[:, block] = (y if X.dtype.kind == "c" else y.real).swapaxes(0, 1)
-        return found
-
-    def reordered(self, order: Any) -> DryDemixingModel:
-        """Return the model with its sources in another order, those that are silent at the end."""
-        order = [*order, *range(len(order), self.n_components)]
-        return replace(super().reordered(order), P=self.P[:, order])
-
-    def filters(self, groups: Groups | None = None) -> Array:
-        """Refuse: a filter of one frame is not all there is."""
-        raise ParameterError("sources of tiss depend on the past too; take W, P and A")
-
-    def reconstruct(self, groups: Groups | None = None) -> Array:
-        """Return the dry image of each group, (groups, channels, freq, frames), in the dtype of X."""
-        xp = namespace(self.mixture)
-        wanted, Y = check_groups(groups, self.names), self.sources.swapaxes(0, 1)
-        found = [self.A[:, :, members].astype(Y.dtype) @ Y[:, members] for members in wanted.values()]
-        return xp.stack([image.swapaxes(0, 1) for image in found])
+DEFAULT_TAPS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +68,8 @@ class TISS(FrequencyDemixing):
         to its leading principal components, bin by bin.
     prior : {"laplace", "gauss"}
         As in `AuxIVA`.
-    n_taps : int
-        Frames of the past.
+    n_taps : int or None
+        Frames of the past. None: 5, or fewer where the recording is short for its channels, as in `WPE`.
     delay : int
         Frames between the present and the first of them.
     n_iter, tol
@@ -145,7 +102,7 @@ class TISS(FrequencyDemixing):
     """
 
     prior: str = "gauss"
-    n_taps: int = 5
+    n_taps: int | None = None
     delay: int = 2
     n_iter: int = 30
 
@@ -154,7 +111,8 @@ class TISS(FrequencyDemixing):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("prior", self.prior, PRIORS)
-        check_count("n_taps", self.n_taps)
+        if self.n_taps is not None:
+            check_count("n_taps", self.n_taps)
         check_count("delay", self.delay)
 
     def default_frontend(self, sample_rate: float) -> STFT:
@@ -162,17 +120,63 @@ class TISS(FrequencyDemixing):
         n_fft = nearest_power_of_two(0.064 * sample_rate)
         return STFT(n_fft=n_fft, hop=n_fft // 4)
 
-    def begin(self, X: Bins, R: Array) -> TISSState:
-        """Return the state with demixing R, the past without weight."""
-        xp = namespace(R)
-        P = xp.zeros((len(R), X.dims, self.n_taps * X.dims), dtype=R.dtype)
-        state = TISSState(bins=X, R=R, P=P, power=None, n_taps=self.n_taps, delay=self.delay)
+    def prepare(self, X: Array) -> Bins:
+        """Return the whitened bins of X (channels, freq, frames)."""
+        data = super().prepare(X)
+        self._taps(data, tell=True)
+        return data
+
+    def _taps(self, X: Bins, *, tell: bool = False) -> int:
+        """Return the number of taps for X."""
+        return usable_taps(
+            self.n_taps, DEFAULT_TAPS, channels=X.dims, frames=X.Z.shape[3], delay=self.delay, tell=tell
+        )
+
+    def begin(self, X: Bins, R: Array, P: Array | None = None, *, scaled: bool = False) -> TISSState:
+        """Return the state with demixing R and the past with weights P, or none.
+
+        Each source is brought to the scale the prior likes best, unless it is ``scaled`` already.
+        """
+        xp, n_taps = namespace(R), self._taps(X)
+        if P is None:
+            P = xp.zeros((len(R), X.dims, n_taps * X.dims), dtype=R.dtype)
+        state = TISSState(bins=X, R=R, P=P, power=None, n_taps=n_taps, delay=self.delay)
         power = xp.zeros((X.dims, X.Z.shape[3]))
         with single_threaded_blas():
-            for block in self._blocks(X):
-                power += self._powers(xp.concatenate([R[block], P[block]], axis=2), *self._stretch(X, block))
+            for block in self._blocks(X, n_taps):
+                stack, noise = self._stretch(X, block, n_taps)
+                power += self._powers(xp.concatenate([R[block], P[block]], axis=2), stack, noise)
+        state = replace(state, power=power)
+        if scaled:
+            return state
         gains = self._prior(len(R)).gains(power / len(R))
-        return replace(state, R=R * xp.sqrt(gains)[:, None], power=power * gains[:, None])
+        roots = xp.sqrt(gains)[:, None]
+        return replace(state, R=R * roots, P=P * roots, power=power * gains[:, None])
+
+    def adopt(self, X: Bins, start: Any) -> TISSState:
+        """Return the state with W, and P if there is one, of a model or state of the same shape.
+
+        Raises
+        ------
+        ParameterError
+            It has no demixing matrices.
+        ShapeError
+            It is of another number of frequencies, sources or channels, or of other frames of the past.
+        """
+        start = start.model if isinstance(start, TISSState) else start
+        R, P = rows_of(X, start), getattr(start, "P", None)
+        scaled = getattr(start, "lengths", None) is not None
+        if P is None:
+            return self.begin(X, R, scaled=scaled)
+        n_taps = self._taps(X)
+        if (start.n_taps, start.delay) != (n_taps, self.delay):
+            raise ShapeError(
+                f"start has n_taps={start.n_taps} and delay={start.delay}; here they are {n_taps} and {self.delay}"
+            )
+        W, P = (brought_to(R, A[:, : X.dims]) for A in (start.W, P))
+        scale = _ratio(R, W @ X.D)
+        P = P.reshape(len(R), X.dims, n_taps, X.T.shape[2]) @ X.D[:, None] * scale[:, :, None, None]
+        return self.begin(X, R, P.reshape(len(R), X.dims, n_taps * X.dims), scaled=scaled)
 
     def copy(self, model: Any) -> Any:
         """Return a state with arrays of its own, but for the data, which nothing writes to."""
@@ -184,8 +188,8 @@ class TISS(FrequencyDemixing):
         weights = self._prior(len(model.R)).weights(model.power / len(model.R))
         R, P, power = xp.empty_like(model.R), xp.empty_like(model.P), xp.zeros_like(model.power)
         with single_threaded_blas():
-            for block in self._blocks(X):
-                stack, noise = self._stretch(X, block)
+            for block in self._blocks(X, model.n_taps):
+                stack, noise = self._stretch(X, block, model.n_taps)
                 rows = xp.concatenate([model.R[block], model.P[block]], axis=2)
                 rows = _steered(rows, _covariances(stack, noise, weights))
                 R[block], P[block] = rows[:, :, : X.dims], rows[:, :, X.dims :]
@@ -201,15 +205,15 @@ class TISS(FrequencyDemixing):
     def _prior(self, n_freq: int) -> Prior:
         return Prior(kind=self.prior, n_freq=n_freq)
 
-    def _blocks(self, X: Bins) -> Any:
-        return blocks_of_bins(X.Z.swapaxes(0, 1)[:, :, 0], (1 + self.n_taps) * X.dims)
+    def _blocks(self, X: Bins, n_taps: int) -> Any:
+        return blocks_of_bins(X.Z.swapaxes(0, 1)[:, :, 0], (1 + n_taps) * X.dims)
 
-    def _stretch(self, X: Bins, block: slice) -> tuple[Array, Array]:
+    def _stretch(self, X: Bins, block: slice, n_taps: int) -> tuple[Array, Array]:
         """Return present and past of some bins (bins, rows, frames), and the noise of singular ones (bins, frames)."""
         xp = namespace(X.Z)
         z = joined(X.Z[block]).astype(xp.complex128)
         noise = (abs(z) ** 2).mean(axis=1) * X.load[block][:, None]
-        return xp.concatenate([z, stacked_past(z, self.n_taps, self.delay)], axis=1), noise
+        return xp.concatenate([z, stacked_past(z, n_taps, self.delay)], axis=1), noise
 
     def _powers(self, rows: Array, stack: Array, noise: Array) -> Array:
         """Return |y|² with the noise, summed over some bins, (dims, frames)."""
@@ -257,10 +261,15 @@ def _model(state: TISSState) -> DryDemixingModel:
     W = R @ data.T
     n_freq, dims = R.shape[:2]
     past = state.P[:, order].reshape(n_freq, dims, state.n_taps, dims)
-    P = xp.einsum("fnkd,fdc->fnkc", past, data.T)
-    length = (abs(W) ** 2).sum(axis=2)  # how much the model rescaled each row
-    sizes = xp.einsum("fnc,fnc->fn", plain.W[:, :dims], W.conj()) / xp.where(length > 0, length, 1)
-    P = (P * sizes[:, :, None, None]).reshape(n_freq, dims, -1)
+    P = past @ data.T[:, None]
+    P = (P * _ratio(plain.W[:, :dims], W)[:, :, None, None]).reshape(n_freq, dims, state.n_taps * W.shape[2])
     if plain.n_components > dims:
         P = xp.pad(P, ((0, 0), (0, plain.n_components - dims), (0, 0)))
     return DryDemixingModel(**{**vars(plain), "residual": True}, P=P, n_taps=state.n_taps, delay=state.delay)
+
+
+def _ratio(rows: Array, of: Array) -> Array:
+    """Return by what number rows (freq, sources, channels) are larger than those that differ by a number each."""
+    xp = namespace(rows)
+    length = (abs(of) ** 2).sum(axis=2)
+    return xp.einsum("fnc,fnc->fn", rows, of.conj()) / xp.where(length > 0, length, 1)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import NumericalError
-from sigsep_classic.factorizers.base import check_axes, check_n_sources
+from sigsep_classic.factorizers.base import check_n_sources, coefficients
 from sigsep_classic.kernels.layout import dense_alike, frames_first
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -86,7 +86,7 @@ def samples(X: Array, n_sources: int | None = None, *, rank: float = RANK) -> Sa
     NumericalError
         X is not finite.
     """
-    check_axes(X)
+    X = coefficients(X)
     check_n_sources(n_sources, len(X), ", or take a method for one channel (isa, scica)")
     rows = in_memory_order(X)
     mean, covariance, power = _moments(rows, centred=X.dtype.kind != "c")
@@ -102,11 +102,6 @@ def samples(X: Array, n_sources: int | None = None, *, rank: float = RANK) -> Sa
         reduced=len(whitener) < dimensions,
         lag=_lag(X),
     )
-
-
-def as_floats(X: Array) -> Array:
-    """Return X, whole numbers as float64."""
-    return X.astype(float) if X.dtype.kind in "iub" else X
 
 
 def in_memory_order(X: Array) -> Array:

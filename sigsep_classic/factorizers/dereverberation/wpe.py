@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, check_axes, nearest_power_of_two
-from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past
+from sigsep_classic.factorizers.base import Iterative, check_start, coefficients, nearest_power_of_two
+from sigsep_classic.factorizers.delayed import blocks_of_bins, stacked_past, usable_taps
 from sigsep_classic.factorizers.models import Groups, check_groups
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
+DEFAULT_TAPS = 10
 _LOAD = 1e-12
 
 
@@ -29,7 +30,7 @@ class WPEModel:
     mixture : array (channels, freq, frames)
         The coefficients X; kept, not copied.
     n_taps, delay : int
-        As in `WPE`.
+        As in `WPE`; the number of taps that was taken.
     losses : tuple of (int, float)
         Iteration number and negative log likelihood.
     """
@@ -49,7 +50,9 @@ class WPEModel:
     def reverberation(self) -> Array:
         """What is predicted, (channels, freq, frames), in the dtype of X."""
         X, xp = self.mixture, namespace(self.mixture)
-        late = xp.empty(X.shape, dtype=X.dtype)
+        late = xp.zeros(X.shape, dtype=X.dtype)
+        if not self.n_taps:
+            return late
         with single_threaded_blas():
             for block in blocks_of_bins(X, self.G.shape[1]):
                 predicted = _predicted(X[:, block].swapaxes(0, 1), self.G[block], self.n_taps, self.delay)
@@ -98,8 +101,9 @@ class WPE(Iterative[WPEState]):
 
     Parameters
     ----------
-    n_taps : int
-        Frames of the past the prediction uses; of 8 ms each on the default front-end.
+    n_taps : int or None
+        Frames of the past the prediction uses; of 8 ms each on the default front-end. None: 10, or fewer where the
+        recording is short for its channels; see the notes.
     delay : int
         Frames between the present and the first of them; shorter reverberation is left as it is, and the sound's
         own correlation from frame to frame with it.
@@ -127,6 +131,12 @@ class WPE(Iterative[WPEState]):
     Stems are ``dereverberated`` and ``reverberation``; they add up to the mixture. Statistics are in double
     precision, some bins at a time: the stacked past of the whole recording never exists.
 
+    A channel is predicted by n_taps times channels numbers a bin. Where there are few frames for each of them the
+    prediction fits, and takes away, the sound itself. So None takes no more taps than leave twelve frames for each
+    (2 channels of 1 s: 5; 8 channels of 2 s: 2), one if there are four, and below that removes nothing, with a line in
+    the log. A number of taps that is given is taken, with a warning below four frames; where there are no more frames
+    than numbers, as many as None would take.
+
     Examples
     --------
     >>> import numpy as np
@@ -140,7 +150,7 @@ class WPE(Iterative[WPEState]):
     True
     """
 
-    n_taps: int = 10
+    n_taps: int | None = None
     delay: int = 3
     n_iter: int = 3
     tol: float = 0.0
@@ -149,7 +159,8 @@ class WPE(Iterative[WPEState]):
     check_every: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_count("n_taps", self.n_taps)
+        if self.n_taps is not None:
+            check_count("n_taps", self.n_taps)
         check_count("delay", self.delay)
         check_count("n_iter", self.n_iter, 0)
         check_range("tol", self.tol, 0)
@@ -169,9 +180,10 @@ class WPE(Iterative[WPEState]):
         NumericalError
             It is not finite.
         """
-        check_axes(X)
+        X = coefficients(X)
         if not bool(namespace(X).isfinite(abs(X).sum())):
             raise NumericalError("the mixture is not finite; give finite data")
+        self._taps(X, tell=True)
         return X
 
     def init(self, X: Array) -> WPEState:
@@ -179,17 +191,26 @@ class WPE(Iterative[WPEState]):
         xp = namespace(X)
         power = _power(X.swapaxes(0, 1))
         return WPEState(
-            G=xp.zeros((X.shape[1], self.n_taps * len(X), len(X)), dtype=xp.complex128),
+            G=xp.zeros((X.shape[1], self._taps(X) * len(X), len(X)), dtype=xp.complex128),
             mixture=X,
-            n_taps=self.n_taps,
+            n_taps=self._taps(X),
             delay=self.delay,
             variance=power,
             floor=_floor(power),
         )
 
     def adopt(self, X: Array, start: Any) -> WPEState:
-        """Return the filters of a model of the same shape as a starting point."""
-        wanted = (X.shape[1], self.n_taps * len(X), len(X))
+        """Return the filters of a model of the same shape as a starting point.
+
+        Raises
+        ------
+        ParameterError
+            It has no filters.
+        ShapeError
+            They are of another number of bins, channels or frames, or of another delay.
+        """
+        check_start(start, ("G", "mixture"), "a model of wpe, what `fit` returned")
+        wanted = (X.shape[1], self._taps(X) * len(X), len(X))
         if start.G.shape != wanted or start.delay != self.delay:
             raise ShapeError(
                 f"start has G {start.G.shape} and delay {start.delay}; wanted {wanted}, {self.delay}"
@@ -203,20 +224,29 @@ class WPE(Iterative[WPEState]):
 
     def step(self, X: Array, model: WPEState) -> WPEState:
         """Return the filters of least error, weighted by one over the variance so far."""
+        if not model.n_taps:
+            return model
         xp = namespace(X)
         G, variance = xp.empty_like(model.G), xp.empty_like(model.variance)
         with single_threaded_blas():
             for block in blocks_of_bins(X, G.shape[1]):
                 x = X[:, block].swapaxes(0, 1).astype(xp.complex128)
                 weights = 1 / xp.maximum(model.variance[block], model.floor[block])
-                G[block] = _prediction(x, weights, self.n_taps, self.delay)
-                variance[block] = _power(x - _predicted(x, G[block], self.n_taps, self.delay))
+                G[block] = _prediction(x, weights, model.n_taps, self.delay)
+                variance[block] = _power(x - _predicted(x, G[block], model.n_taps, self.delay))
         return replace(model, G=G, variance=variance)
 
     def loss(self, X: Array, model: WPEState) -> float:
         """Return the sum over bins and frames of the logarithm of the variance, per channel."""
         xp, p, floor = namespace(X), model.variance, model.floor
         return float((xp.log(xp.maximum(p, floor)) + xp.minimum(p / floor, 1) - 1).sum())
+
+    def _taps(self, X: Array, *, tell: bool = False) -> int:
+        """Return the number of taps for X."""
+        channels, _, frames = X.shape
+        return usable_taps(
+            self.n_taps, DEFAULT_TAPS, channels=channels, frames=frames, delay=self.delay, tell=tell
+        )
 
     def finish(self, model: WPEState) -> WPEModel:  # type: ignore[override]
         """Return the model without the variance."""

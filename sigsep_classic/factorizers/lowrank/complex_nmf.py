@@ -12,7 +12,7 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Iterative, check_axes, nearest_power_of_two
+from sigsep_classic.factorizers.base import Iterative, coefficients, nearest_power_of_two
 from sigsep_classic.factorizers.lowrank.complex_model import ComplexNMFModel
 from sigsep_classic.factorizers.lowrank.complex_start import Mixture, adopted, drawn_factors, drawn_phases
 from sigsep_classic.factorizers.lowrank.complex_updates import consistent_half, inconsistency, learned
@@ -194,8 +194,7 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
         """Return Y (channels, frames, freq) of X (channels, freq, frames), and its level."""
         if self.n_components + self.n_fixed == 0:
             raise ParameterError("n_components is 0; it must be at least 1 where there are no templates")
-        check_axes(X)
-        return Mixture.of(X)
+        return Mixture.of(coefficients(X))
 
     def init(self, X: Mixture) -> ComplexNMFModel:
         """Return a start: mean spectrum, levels and gains of the mixture, times seeded noise; seeded phases.
