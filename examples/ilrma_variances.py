@@ -14,18 +14,18 @@ from scipy.ndimage import uniform_filter
 import sigsep_classic as ssc
 
 # %% [markdown]
-# Three instruments reach three microphones along echoing paths: random decaying responses of 50 ms.
+# A singing voice and drums reach two microphones along echoing paths: random decaying responses of 50 ms.
 
 # %%
-song = ssc.synthesize("song", seconds=6.0, sample_rate=16000, seed=1)
-names = list(song.stems)[:3]
+song = ssc.synthesize("song", seconds=8.0, sample_rate=16000, seed=1)
+names = ["vocals", "drums"]
 rng = np.random.default_rng(0)
 dry = np.stack([song.stems[name][0] for name in names])
 dry /= dry.std(axis=1, keepdims=True)
 decay = np.exp(-np.arange(800) / 150)
-paths = rng.standard_normal((3, 3, 800)) * decay
+paths = rng.standard_normal((2, 2, 800)) * decay
 paths[:, :, 0] += 6
-images = np.stack([[np.convolve(dry[n], paths[c, n])[: dry.shape[1]] for c in range(3)] for n in range(3)])
+images = np.stack([[np.convolve(dry[n], paths[c, n])[: dry.shape[1]] for c in range(2)] for n in range(2)])
 x = images.sum(axis=0)
 
 stft = ssc.STFT(n_fft=2048, hop=512)
@@ -50,7 +50,7 @@ def oracle(powers):
 # %%
 def scores(stems):
     """Return SI-SDR of each true image in its best stem."""
-    return [max(ssc.metrics.si_sdr(images[n, :1], stem[:1]).item() for stem in stems) for n in range(3)]
+    return [max(ssc.metrics.si_sdr(images[n, :1], stem[:1]).item() for stem in stems) for n in range(2)]
 
 
 def line(label, values):
@@ -68,8 +68,14 @@ for label, method in {
     line(label, scores(ssc.separate(x, 16000, method=method, frontend=stft).values()))
 
 # %% [markdown]
-# Listen for: which instruments still whisper through under the low-rank model, and that even with the true variances
-# some echo stays, for the paths are longer than what one matrix a frequency can undo.
+# Drums are few spectra, repeated, and a voice is another kind of few: the low rank finds the variances well enough for
+# most of what there is to gain, and stays some 4 dB below the truth. Smoothed powers know less of the sources, and end
+# behind it. That even the truth leaves some echo has another reason: the paths are longer than what one matrix a
+# frequency can undo.
+#
+# It is not always so. A model that does not fit misleads: with `names = ["drums", "bass"]` the low rank ends *below*
+# the mixture, while the smoothed powers gain 3 to 5 dB and the truth more than 13. What holds back this method is the
+# variances, not the demixing.
 #
 # A question to try: how far may the true variances be blurred (`uniform_filter` with larger sizes) before the
 # low-rank model is the better one?

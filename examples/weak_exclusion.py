@@ -55,9 +55,10 @@ for name in ("exclusion", "ica"):
         print(f"{name:>9}, {voice}: SI-SDR {before:5.1f} dB in the mixture, {after:5.1f} dB in the stem")
 
 # %% [markdown]
-# Listen for the other voice in each stem: it is some 35 dB down, and nothing has been cut out of the one that stays, as
-# a mask would. ICA gets further: it need not keep its outputs uncorrelated, and voices of a few seconds never quite
-# are. That, not the exclusion, is what stops a rotation.
+# Listen for the other voice in each stem: it is some 40 dB down, and nothing has been cut out of the one that stays, as
+# a mask would. ICA gets much further for the first voice, and not quite as far for the second. A rotation is one number
+# for two voices and keeps its outputs uncorrelated, which voices of a few seconds never quite are: it has to settle for
+# something between them. ICA may turn each output by itself.
 #
 # Try: `scale=0.01` counts every whisper as activity, `scale=10` only shouts (then the loss is the product of energies).
 # Which of the two voices gets cleaner, and why not both?

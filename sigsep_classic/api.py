@@ -52,7 +52,8 @@ def separate(
     frontend : FrontEnd, optional
         Default: the transform the method asks for.
     mask : {"ratio", "wiener", "binary", "multichannel_wiener", "mvdr", "mwf", "gev"}, optional
-        How spectrograms become gains, or with the last three a beamformer; default: the method's own way.
+        How spectrograms become gains, or with the last three a beamformer, steered by these or by the estimates of
+        methods that make some (cacgmm, fastmnmf2 …); default: the method's own way.
     groups : mapping, str or callable, optional
         How components become stems: ``{"drums": [0, 3], …}``, ``"timbre"``, ``"harmonic_percussive"``, or a
         function of the model.
@@ -63,11 +64,12 @@ def separate(
         complex_nmf, nmfd) learn from them what the stems of these names sound like. What is like none of them is
         ``rest``.
     order : {"energy", "angle", "distance"}, optional
-        Which source comes first, for methods of several channels that know how each hears the sources: the
-        strongest (the default), that of the smallest azimuth, or the nearest; see `geometry.source_order`.
+        Which source comes first, for methods of several channels that know how each hears the sources: that with
+        the most energy over all channels, that of the smallest azimuth, or the nearest; see
+        `geometry.source_order`. Default: as the method gives them.
     positions : array (channels, 2 or 3), optional
-        Microphones in metres, for ``order="angle"``; without them the order is that of the delays between the
-        first and the last channel.
+        Microphones in metres, for the angle and the distance; without them the angle is that of the delays between
+        the first and the last channel.
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
         else ``"auto"``.
@@ -100,7 +102,7 @@ def separate(
         raise ParameterError(f"frontend is {frontend!r}; give an instance such as STFT(n_fft=2048)")
     if callback is not None and not callable(callback):
         raise ParameterError(f"callback is {callback!r}; it must be callable as callback(i, model)")
-    if n_sources is not None and groups is None and hasattr(factorizer, "n_sources"):
+    if n_sources is not None and not isinstance(groups, str) and hasattr(factorizer, "n_sources"):
         factorizer, n_sources = dataclasses.replace(factorizer, n_sources=n_sources), None
     track = "mixture"
     info: dict[str, Any] = {}

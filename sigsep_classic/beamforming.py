@@ -8,11 +8,13 @@ microphone in turn the images at all of them result (`beamformed`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from inspect import signature
 from typing import Any
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_range
-from sigsep_classic.errors import ShapeError
+from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.typing import Array
 
 LOAD = 1e-6
@@ -42,18 +44,33 @@ def masked_covariances(X: Array, gains: Array) -> Array:
     ShapeError
         The axes of X and the gains do not fit together.
     """
+    _check_gains(X, gains)
+    return namespace(X).stack([_covariance(X, _averaged(gain)).astype(X.dtype) for gain in gains])
+
+
+def _check_gains(X: Array, gains: Array) -> None:
     if X.ndim != 3 or gains.ndim != 4 or gains.shape[1] not in (1, len(X)) or gains.shape[2:] != X.shape[1:]:
         raise ShapeError(
             f"gains have shape {gains.shape}; X {X.shape} needs (sources, {len(X)} or 1, {X.shape[1]}, {X.shape[2]})"
         )
+
+
+def _averaged(gain: Array) -> Array:
+    """Return gains (channels or 1, freq, frames) as one, (freq, frames)."""
+    return gain[0] if len(gain) == 1 else gain.mean(axis=0)
+
+
+def _covariance(X: Array, weights: Array | None = None) -> Array:
+    """Return the mean of x xᴴ over frames, weighted: complex128 (freq, channels, channels).
+
+    In double precision always: single-precision sums are not surely positive where sources are fewer than channels.
+    """
     xp = namespace(X)
-    C = xp.empty((len(gains), X.shape[1], len(X), len(X)), dtype=X.dtype)
-    for n, gain in enumerate(gains):
-        weights = gain[0] if len(gain) == 1 else gain.mean(axis=0)
-        for f in range(0, X.shape[1], _BLOCK):
-            block = X[:, f : f + _BLOCK].swapaxes(0, 1)
-            weighted = block * weights[f : f + _BLOCK, None]
-            C[n, f : f + _BLOCK] = weighted @ xp.ascontiguousarray(block.conj().swapaxes(1, 2)) / X.shape[2]
+    C = xp.empty((X.shape[1], len(X), len(X)), dtype=complex)
+    for f in range(0, X.shape[1], _BLOCK):
+        block = X[:, f : f + _BLOCK].swapaxes(0, 1).astype(complex)
+        weighted = block if weights is None else block * weights[f : f + _BLOCK, None]
+        C[f : f + _BLOCK] = weighted @ xp.ascontiguousarray(block.conj().swapaxes(1, 2)) / X.shape[2]
     return C
 
 
@@ -115,7 +132,7 @@ def mwf(target: Array, rest: Array, *, trade_off: float = 1.0) -> Array:
 
 
 def gev(target: Array, rest: Array, *, normalize: bool = True) -> Array:
-    """Return the generalised eigenvector (largest signal-to-noise ratio) filters.
+    """Return the generalized eigenvector (largest signal-to-noise ratio) filters.
 
     Parameters
     ----------
@@ -163,7 +180,8 @@ def lcmv(rest: Array, steering: Array) -> Array:
     rest : complex array (freq, channels, channels)
         Covariance of what is to be turned down (the noise, or the whole mixture).
     steering : complex array (freq, channels, sources)
-        How the channels hear each source, any scale; at most as many sources as channels.
+        How the channels hear each source, any scale, also one of its own in each bin; at most as many sources as
+        channels.
 
     Returns
     -------
@@ -186,10 +204,16 @@ def lcmv(rest: Array, steering: Array) -> Array:
         raise ShapeError(
             f"{n_sources} sources on {rest.shape[-1]} channels leave no filter; give at most as many"
         )
+    size = abs(steering).max(axis=1, keepdims=True)
+    steering = steering / xp.where(size > 0, size, 1)  # a filter is of one scale, whatever that of its column
     through = xp.linalg.solve(_loaded(rest), steering)
-    crossed = _adjoint(steering) @ through
+    power = (
+        (steering.conj() * through).sum(axis=1).real
+    )  # what is added to crossed must be small beside each of them
+    unit = 1 / xp.sqrt(xp.where(power > 0, power, 1))[:, None]
+    steering, through = steering * unit, through * unit
     rows = xp.linalg.solve(
-        _loaded(crossed), _adjoint(through)
+        _loaded(_adjoint(steering) @ through), _adjoint(through)
     )  # (freq, sources, channels): steering -> unit vectors
     return xp.stack([steering[..., n : n + 1] @ rows[:, n : n + 1] for n in range(n_sources)])
 
@@ -220,17 +244,70 @@ def beamformed(X: Array, gains: Array, *, beamformer: str = "mvdr", **options: A
     Raises
     ------
     ParameterError
-        The beamformer is unknown.
+        The beamformer is unknown, or has no such option.
     ShapeError
         The axes of X and the gains do not fit together.
     """
-    check_choice("beamformer", beamformer, tuple(FILTERS))
+    design = _designer(beamformer, options)
     xp = namespace(X)
-    C = masked_covariances(X, gains).astype(xp.complex128)
+    _check_gains(X, gains)
+    C = xp.stack([_covariance(X, _averaged(gain)) for gain in gains])
     total = C.sum(axis=0)
-    x = X.swapaxes(0, 1)
-    found = [FILTERS[beamformer](target, total - target, **options).astype(X.dtype) @ x for target in C]
-    return xp.stack([y.swapaxes(0, 1) for y in found])
+    return xp.stack([_passed(design(target, total - target), X) for target in C])
+
+
+def refiltered(X: Array, Y: Array, *, beamformer: str = "mvdr", **options: Any) -> Array:
+    """Return the images of sources by a beamformer steered by estimates of them, one filter a bin for all frames.
+
+    The covariances of an estimate and of what it leaves of the mixture take the place of masked ones. Of estimates by
+    filters that do not change in time (demixing matrices) the same comes out. Where estimates follow the frames
+    (`CACGMM`, `CWMM`, `FastMNMF2`), filters that do not bend a source less, which is worth something where the
+    microphones suffice: of three voices on four microphones in a simulated room, the mean SDR rose by 0.3 to 1.3 dB
+    (``"mvdr"``, little noise; CWMM between -0.2 and 0.8), fell by up to 0.4 dB or rose by 0.2 with noise at 20 dB, and
+    on two microphones fell by 0.8 dB or more for the mixtures of directions. ``"mwf"`` lost 0.4 dB at most.
+
+    Parameters
+    ----------
+    X : complex array (channels, freq, frames)
+        Mixture.
+    Y : complex array (sources, channels, freq, frames)
+        Images of sources, of any origin.
+    beamformer, **options
+        As for `beamformed`.
+
+    Returns
+    -------
+    complex array (sources, channels, freq, frames)
+        In the dtype of X.
+
+    Raises
+    ------
+    ParameterError
+        The beamformer is unknown, or has no such option.
+    ShapeError
+        The axes of X and Y do not fit together.
+    """
+    design = _designer(beamformer, options)
+    if X.ndim != 3 or Y.ndim != 4 or Y.shape[1:] != X.shape:
+        raise ShapeError(f"Y has shape {Y.shape}; X {X.shape} needs images (sources, {X.shape})")
+    images = [_passed(design(_covariance(image), _covariance(X - image)), X) for image in Y]
+    return namespace(X).stack(images)
+
+
+def _designer(beamformer: str, options: dict[str, Any]) -> Callable[[Array, Array], Array]:
+    """Return the beamformer of a name with its options, checked."""
+    check_choice("beamformer", beamformer, tuple(FILTERS))
+    design = FILTERS[beamformer]
+    known = [p.name for p in signature(design).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in known:
+            raise ParameterError(f"{beamformer} has no option {name!r}; it has {', '.join(known)}")
+    return partial(design, **options)
+
+
+def _passed(filters: Array, X: Array) -> Array:
+    """Return filters (freq, channels, channels) times X (channels, freq, frames), in its dtype."""
+    return (filters.astype(X.dtype) @ X.swapaxes(0, 1)).swapaxes(0, 1)
 
 
 def _loaded(C: Array) -> Array:

@@ -75,7 +75,7 @@ class DirectionMap:
 
 
 def gcc_phat(X: Array, grid: Grid, *, reference: int = 0, max_delay: float | None = None) -> Delays:
-    """Return the delay of each channel of a mixture, by the generalised cross-correlation with phase transform.
+    """Return the delay of each channel of a mixture, by the generalized cross-correlation with phase transform.
 
     Parameters
     ----------
@@ -260,9 +260,11 @@ def source_order(
     Raises
     ------
     ParameterError, ShapeError
-        As for `tdoa`.
+        As for `tdoa`; positions are no places of the channels, or there is one channel only.
     """
     check_choice("by", by, ORDERS[1:])
+    if A.ndim == 3 and A.shape[1] == 1:
+        raise ShapeError("A has one channel; an order of places takes two")
     if positions is not None and max_delay is None:
         places = _checked_positions(positions, A.shape[1])
         max_delay = 1.1 * float(np.ptp(places, axis=0).max()) * np.sqrt(3) / SPEED_OF_SOUND
@@ -282,8 +284,11 @@ def frequencies(grid: Grid, n_bins: int) -> np.ndarray:
     ParameterError
         The front-end has one frequency, or they are not evenly spaced.
     """
-    if grid.frequencies is not None or not grid.bin_hz > 0 or n_bins < 3:
-        raise ParameterError("delays need evenly spaced frequencies; take frontend=STFT(...)")
+    check_even(grid)
+    if n_bins < 3:
+        raise ParameterError(
+            f"delays need three frequencies or more, not {n_bins}: one matrix for all tells none"
+        )
     return grid.bin_hz * np.arange(n_bins)
 
 
@@ -331,8 +336,37 @@ def _checked_axes(name: str, X: Array, reference: int) -> None:
         raise ShapeError(f"reference is {reference}; there are channels 0 … {len(X) - 1}")
 
 
+def check_positions(positions: Any, n: int) -> None:
+    """Refuse what cannot be the places of n microphones.
+
+    Raises
+    ------
+    ParameterError
+        They are no finite numbers.
+    ShapeError
+        There are not n of 2 or 3 coordinates, or all are the same place.
+    """
+    _checked_positions(positions, n)
+
+
+def check_even(grid: Grid) -> None:
+    """Refuse a front-end that has one frequency, or whose frequencies are not evenly spaced: `ParameterError`."""
+    if grid.frequencies is not None or not grid.bin_hz > 0:
+        raise ParameterError("delays need evenly spaced frequencies; take frontend=STFT(...)")
+
+
 def _checked_positions(positions: Any, n: int) -> np.ndarray:
-    places = np.asarray(positions, dtype=float)
+    """Return positions (n, 3) in metres."""
+    try:
+        places = np.asarray(positions, dtype=float)
+    except (TypeError, ValueError):
+        raise ParameterError(
+            f"positions is {positions!r:.60}; give x and y, or x, y and z, of each microphone, in metres"
+        ) from None
     if places.ndim != 2 or len(places) != n or places.shape[1] not in (2, 3):
         raise ShapeError(f"positions have shape {places.shape}; expected ({n}, 2 or 3), in metres")
+    if not np.isfinite(places).all():
+        raise ParameterError("positions hold NaN or infinity; give where each microphone is, in metres")
+    if n > 1 and not np.ptp(places, axis=0).max() > 0:
+        raise ShapeError("positions are all the same place; give where each microphone is, in metres")
     return np.pad(places, ((0, 0), (0, 3 - places.shape[1])))

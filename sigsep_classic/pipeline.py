@@ -10,13 +10,21 @@ from typing import Any
 
 from sigsep_classic import geometry, masking
 from sigsep_classic.backend import namespace
-from sigsep_classic.beamforming import FILTERS, beamformed
-from sigsep_classic.checks import check_choice, check_count
+from sigsep_classic.beamforming import FILTERS, beamformed, refiltered
+from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
 from sigsep_classic.frontends import STFT
 from sigsep_classic.grouping import GROUPERS
+from sigsep_classic.refusals import (
+    NO_NUMBER,
+    check_estimates,
+    check_groups_named,
+    check_located,
+    check_mask,
+    check_request,
+)
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array, FrontEnd, Grid
 
@@ -24,9 +32,6 @@ Groups = str | Mapping[str, Sequence[int]] | Callable[[Any], Mapping[str, Sequen
 
 LEFT_OUT = "(left out)"
 """Group of the components no stem asks for: they take their share of the mask."""
-
-MASKS = (*masking.MASKS, *FILTERS)
-"""Ways from a model's spectrograms to stems, by the name users type: gains, and filters over all channels."""
 
 _ROUNDING = 1e-4
 
@@ -60,18 +65,19 @@ def separate_array(
     frontend : FrontEnd, optional
         Default: the one the method asks for, else an STFT of 2048 by 512.
     mask : str, optional
-        One of `MASKS`; default: the method's own gains, or ``"ratio"``. The beamformers (``"mvdr"``, ``"mwf"``,
-        ``"gev"``) need several channels and leave a stem ``residual``.
+        One of `refusals.MASKS`; default: the method's own gains, or ``"ratio"``. The beamformers (``"mvdr"``,
+        ``"mwf"``, ``"gev"``) need several channels and leave a stem ``residual``; they are steered by masks, or by the
+        estimates of methods that make some (`beamforming.refiltered`).
     groups : optional
         Names with component indices, a name in `grouping.GROUPERS`, or a function of the model that returns
         names with indices. Default: a method's own stems; for components, ``"timbre"``.
     n_sources : int, optional
         Number of groups for groupings that take one.
     order : {"energy", "angle", "distance"}, optional
-        Which source comes first, for methods that know how channels hear their sources; see
-        `geometry.source_order`. Default, and ``"energy"``: the strongest first.
+        Which source comes first, for methods that know how channels hear their sources: that whose image has the
+        most energy over all channels, or see `geometry.source_order`. Default: as the method gives them.
     positions : array (channels, 2 or 3), optional
-        Microphones in metres, for ``order``.
+        Microphones in metres, for ``"angle"`` and ``"distance"``.
     callback : callable, optional
         Handed to the method.
 
@@ -80,17 +86,29 @@ def separate_array(
     Separation
         Stems of the shape and dtype of x.
     """
-    _check_mask(mask)
+    chooses = frontend is None and hasattr(method, "fit_samples")
+    grid = None if chooses else (frontend or default_frontend(method, sample_rate)).grid(sample_rate)
+    check_request(
+        method,
+        channels=len(x),
+        grid=grid,
+        mask=mask,
+        groups=groups,
+        n_sources=n_sources,
+        order=order,
+        positions=positions,
+    )
     leveled, options = x / x.dtype.type(level(x)), {"callback": callback} if callback else {}
-    if frontend is None and hasattr(method, "fit_samples"):
-        frontend, model = method.fit_samples(leveled, sample_rate, **options)
+    if hasattr(method, "fit_samples"):
+        frontend, model = method.fit_samples(leveled, sample_rate, frontend=frontend, **options)
         X = frontend.analyze(leveled)
     else:
         frontend = default_frontend(method, sample_rate) if frontend is None else frontend
         method = told(method, grid=frontend.grid(sample_rate), frontend=frontend)
         X = frontend.analyze(leveled)
         model = method.fit(X, **options)
-    model = _ordered(model, order, positions, frontend.grid(sample_rate))
+    if order is not None:
+        model = _ordered(model, order, positions, frontend.grid(sample_rate))
     grouped = partial(stems_of, model, x, sample_rate, frontend)
     stems, found = grouped(mask=mask, groups=groups, n_sources=n_sources, X=X)
     return Separation(
@@ -128,7 +146,7 @@ def stems_of(
     X : array (channels, freq, frames), optional
         Coefficients of x divided by its `level`, where they are at hand.
     """
-    _check_mask(mask)
+    check_mask(mask, len(x))
     scale = level(x)
     leveled = x / x.dtype.type(scale)
     wanted = _groups(model, groups, n_sources, frontend.grid(sample_rate))
@@ -155,24 +173,17 @@ def told(method: Any, **facts: Any) -> Any:
     return dataclasses.replace(method, **asked) if asked else method
 
 
-def _ordered(model: Any, order: str | None, positions: Any, grid: Grid) -> Any:
-    """Return a model with its sources in the order of where they are."""
-    if order is None:
-        if positions is not None:
-            raise ParameterError("positions need an order to be used for; give order='angle'")
-        return model
-    check_choice("order", order, geometry.ORDERS)
-    if not hasattr(model, "reordered"):
-        raise ParameterError(f"order {order!r} is for methods that tell where sources are; this one does not")
+def _ordered(model: Any, order: str, positions: Any, grid: Grid) -> Any:
+    """Return a model with its sources in the order of how strong they are, or of where."""
+    check_located(model, order)
+    n_active = getattr(model, "n_active", model.n_components)
     if order == "energy":
-        return model
-    active = model.steering[:, :, : getattr(model, "n_active", None)]
-    return model.reordered(geometry.source_order(active, grid, by=order, positions=positions))
-
-
-def _check_mask(mask: str | None) -> None:
-    if mask is not None and mask not in MASKS:
-        raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(MASKS)}")
+        Y = model.reconstruct()[:n_active]
+        energies = [float((abs(image) ** 2).sum()) for image in Y]
+        return model.reordered(sorted(range(n_active), key=lambda n: -energies[n]))
+    return model.reordered(
+        geometry.source_order(model.steering[:, :, :n_active], grid, by=order, positions=positions)
+    )
 
 
 def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
@@ -180,18 +191,15 @@ def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> di
         check_count("n_sources", n_sources)
     if groups is None and has_components(model):
         groups = "timbre" if model.stems is None or n_sources is not None else model.stems
+    check_groups_named(groups)
     if isinstance(groups, str):
-        if groups not in GROUPERS:
-            raise ParameterError(
-                f"grouping {groups!r} is unknown; use one of {', '.join(GROUPERS)}, or a mapping"
-            )
         if not has_components(model):
             raise ParameterError(
                 f"grouping {groups!r} is for components; this method has the stems {model.names}"
             )
         return GROUPERS[groups](model, grid, n_sources)
     if n_sources is not None:
-        raise ParameterError("n_sources needs a grouping that makes groups, such as groups='timbre'")
+        raise ParameterError(NO_NUMBER)
     if callable(groups):
         groups = groups(model)
         if not isinstance(groups, Mapping):
@@ -214,13 +222,11 @@ def _synthesized(
     residual = getattr(model, "residual", False)
     if mask == "multichannel_wiener" and not estimates:
         Y, estimates = masking.multichannel_wiener(Y, X, power=model.power), True
-    elif mask in FILTERS and not estimates:
-        if len(X) == 1:
-            raise ParameterError(f"mask {mask!r} is a filter over several channels; this recording has one")
-        gains = masking.GAINS["ratio"](Y, model.power)
-        Y, estimates, residual = beamformed(X, gains, beamformer=mask), True, True
-    elif mask is not None and estimates:
-        raise ParameterError(f"mask {mask!r} is for spectrograms; this method makes its estimates itself")
+    elif mask in FILTERS:
+        Y = _beamformed(model, Y, X, mask, estimates=estimates)
+        estimates = residual = True
+    else:
+        check_estimates(mask, estimates=estimates)
     if estimates:
         stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
         if complete and residual:
@@ -229,6 +235,15 @@ def _synthesized(
             _close(stems, x)
         return stems
     return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
+
+
+def _beamformed(model: Any, Y: Array, X: Array, mask: str, *, estimates: bool) -> Array:
+    """Return the images of beamformers that are steered by spectrograms Y, or by estimates."""
+    if X.dtype.kind != "c":
+        raise ParameterError(f"mask {mask!r} is a filter at each frequency; take frontend=STFT(...)")
+    if estimates:
+        return refiltered(X, Y, beamformer=mask)
+    return beamformed(X, masking.GAINS["ratio"](Y, model.power), beamformer=mask)
 
 
 def _close(stems: dict[str, Array], x: Array) -> None:

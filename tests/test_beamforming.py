@@ -7,7 +7,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 from sigsep_classic import separate, synthesize
-from sigsep_classic.beamforming import FILTERS, beamformed, gev, lcmv, masked_covariances, mvdr, mwf
+from sigsep_classic.beamforming import (
+    FILTERS,
+    beamformed,
+    gev,
+    lcmv,
+    masked_covariances,
+    mvdr,
+    mwf,
+    refiltered,
+)
 from sigsep_classic.errors import ParameterError, ShapeError
 
 F, C, T = 9, 3, 400
@@ -96,6 +105,46 @@ def test_lcmv_passes_one_source_and_cancels_the_others():
         lcmv(rest, np.ones((F, C, 4), complex))
 
 
+@pytest.mark.parametrize("scale", [1e-2, 1e-6, 1e30])
+def test_lcmv_does_not_ask_for_the_scale_of_a_column(scale):
+    A, images, _ = scene(n_sources=3)
+    rest = masked_covariances(images.sum(axis=0), np.ones((1, 1, F, T)))[0]
+    scales = scale ** np.random.default_rng(0).random((F, 1, 3))  # of its own in each bin
+    assert_allclose(lcmv(rest, A * scales), lcmv(rest, A), atol=1e-6 * abs(lcmv(rest, A)).max())
+    found = mvdr(rest, rest, steering=scale * A[:, :, 0])
+    assert_allclose(found, mvdr(rest, rest, steering=A[:, :, 0]), atol=1e-9 * abs(found).max())
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+@pytest.mark.parametrize("beamformer", FILTERS)
+def test_true_images_steer_beamformers_that_pass_them_and_little_else(beamformer, dtype):
+    _, images, _ = scene()
+    images = images.astype(dtype)
+    Y = refiltered(images.sum(axis=0), images, beamformer=beamformer)
+    assert Y.dtype == dtype
+    # Two sources at three channels, no noise: the best filters have no error but that of their loading.
+    assert (abs(Y - images) ** 2).sum() / (abs(images) ** 2).sum() < 1e-8
+    assert_allclose(
+        refiltered(1e-6 * images.sum(axis=0), 1e-6 * images, beamformer=beamformer) * 1e6, Y, atol=1e-3
+    )
+    assert abs(refiltered(0 * images[0], 0 * images, beamformer=beamformer)).max() == 0
+
+
+def test_the_wiener_filter_of_estimates_is_that_of_their_covariances():
+    _, images, _ = scene()
+    rng = np.random.default_rng(3)
+    X = images.sum(axis=0) + 0.3 * rng.standard_normal((C, F, T))
+    Y = images[:1] + 0.1 * rng.standard_normal((1, C, F, T))
+
+    def covariance(x, f):
+        return sum(np.outer(x[:, f, t], x[:, f, t].conj()) for t in range(T)) / T
+
+    found = refiltered(X, Y, beamformer="mwf")[0]
+    for f in range(F):
+        target, rest = covariance(Y[0], f), covariance(X - Y[0], f)
+        assert_allclose(found[:, f], target @ np.linalg.inv(target + rest) @ X[:, f], atol=1e-4)
+
+
 @pytest.mark.parametrize("beamformer", FILTERS)
 def test_images_scale_with_the_mixture_and_silence_stays_silent(beamformer):
     _, images, gains = scene()
@@ -113,6 +162,10 @@ def test_gains_of_another_shape_are_refused():
         masked_covariances(np.ones((2, 3, 4), complex), np.ones((2, 1, 3, 5)))
     with pytest.raises(ParameterError, match="beamformer is"):
         beamformed(np.ones((2, 3, 4), complex), np.ones((2, 1, 3, 4)), beamformer="delay")
+    with pytest.raises(ParameterError, match="mvdr has no option 'trade_off'; it has steering"):
+        beamformed(np.ones((2, 3, 4), complex), np.ones((2, 1, 3, 4)), trade_off=2)
+    with pytest.raises(ShapeError, match="needs images"):
+        refiltered(np.ones((2, 3, 4), complex), np.ones((2, 1, 3, 4)))
 
 
 @pytest.mark.parametrize("beamformer", FILTERS)
@@ -128,3 +181,18 @@ def test_masks_of_any_method_steer_a_beamformer(beamformer):
 def test_one_channel_has_no_beam():
     with pytest.raises(ParameterError, match="this recording has one"):
         separate(np.ones(4000), 8000, method="hpss", mask="mvdr")
+
+
+@pytest.mark.parametrize("method", ["auxiva", "cacgmm", "fastmnmf2"])
+def test_estimates_of_any_method_steer_a_beamformer(method):
+    song = synthesize("stereo2x2", seconds=1.0, sample_rate=8000)
+    sep = separate(song.mixture, 8000, method=method, n_sources=2, n_iter=3, mask="mvdr")
+    assert list(sep) == ["source1", "source2", "residual"]
+    assert_allclose(sum(sep.values()), song.mixture, atol=1e-6 * abs(song.mixture).max())
+    same = separate(song.mixture, 8000, method=method, n_sources=2, n_iter=3).regroup(mask="mvdr")
+    assert_allclose(sep["source1"], same["source1"])
+
+
+def test_what_has_no_frequencies_has_no_beam():
+    with pytest.raises(ParameterError, match="filter at each frequency"):
+        separate(np.random.default_rng(0).standard_normal((2, 4000)), 8000, method="ica", mask="mvdr")

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from sigsep_classic import audio
 from sigsep_classic.datasets.rooms import rooms, simulate
 from sigsep_classic.datasets.utterances import Utterances
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 
 RATE = 8000
 needs_package = pytest.mark.skipif(find_spec("pyroomacoustics") is None, reason="needs pyroomacoustics")
@@ -119,6 +119,67 @@ def test_what_cannot_be_simulated_is_refused(dry):
         simulate(dry, RATE, rt60=0.05)
     with pytest.raises(ParameterError, match="n_mics"):
         simulate(dry, RATE, n_mics=0)
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"snr": np.nan}, "snr is nan"),
+        ({"snr": -np.inf}, "snr is -inf"),
+        ({"snr": "20"}, "snr is '20'"),
+        ({"array_radius": 0.05}, r"array_radius is 0.05; give \(low, high\)"),
+        ({"array_radius": (-0.1, -0.05)}, "array_radius is -0.1"),
+        ({"array_radius": (0.1, 0.05)}, "the first of both is the lower one"),
+        ({"array_radius": (3.0, 3.0)}, "microphones 3.0 m"),
+        ({"distances": 1.0}, "distances is 1.0"),
+        ({"distances": (-1, -0.5)}, "distances is -1"),
+        ({"distances": (1, np.nan)}, "distances is nan"),
+        ({"room": (5, 4, 3)}, "room: length is 5"),
+        ({"room": ((5, 5), (4, 4))}, "length, width and height"),
+        ({"min_angle": np.nan}, "min_angle is nan"),
+        ({"min_angle": -5}, "min_angle is -5"),
+        ({"rt60": "a"}, "rt60 is 'a'"),
+    ],
+)
+def test_what_is_no_room_is_refused_in_one_line(dry, options, said):
+    with pytest.raises(ParameterError, match=said) as caught:
+        simulate(dry[:2], RATE, **options)
+    assert "\n" not in str(caught.value)
+
+
+@needs_package
+def test_what_are_no_sources_is_refused_in_one_line(dry):
+    with pytest.raises(ShapeError, match=r"sources have shape \(8000,\); give \(sources, samples\)"):
+        simulate(dry[0], RATE)
+    with pytest.raises(ShapeError, match="no sequence of arrays"):
+        simulate(5, RATE)
+    with pytest.raises(ArrayTypeError, match="complex128"):
+        simulate(dry + 1j, RATE)
+    with pytest.raises(ParameterError, match="whole number of Hz"):
+        simulate(dry, 16000.7)
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("recordings", "options", "error", "said"),
+    [
+        ({"a": [np.ones(9000)]}, {"rt60": []}, ParameterError, "rt60 is empty"),
+        ({"a": [np.ones(9000)]}, {"rt60": [[0.2, 0.3]]}, ParameterError, "rt60 is"),
+        ({"a": [np.ones(9000)]}, {"rt60": np.array([0.2, np.nan])}, ParameterError, "rt60 is"),
+        ({"a": [np.ones(9000)]}, {"sample_rate": 16000.7}, ParameterError, "whole number of Hz"),
+        ({"a": [np.ones(9000)]}, {"snrr": 3}, ParameterError, "did you mean 'snr'"),
+        ([np.ones(9000), np.ones(9000)], {}, ParameterError, "recordings is a list; give a folder"),
+        ({"a": [np.ones((1, 9000))]}, {}, ShapeError, r"has shape \(1, 9000\)"),
+        ({"a": np.ones(9000)}, {}, ShapeError, r"has shape \(\)"),
+        ({"a": [np.ones(0)]}, {}, ShapeError, r"has shape \(0,\)"),
+        ({"a": ["x.wav"]}, {}, ArrayTypeError, "voice 'a'"),
+        ({"a": [1j * np.ones(9000)]}, {}, ArrayTypeError, "complex128"),
+    ],
+)
+def test_what_makes_no_rooms_is_refused_in_one_line(recordings, options, error, said):
+    with pytest.raises(error, match=said):
+        rooms(recordings, 1, **{"n_sources": 1, "seconds": 0.5, **options})
 
 
 def test_without_the_package_the_message_says_what_to_install(dry, monkeypatch):

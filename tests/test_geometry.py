@@ -12,6 +12,7 @@ from sigsep_classic.geometry import (
     SPEED_OF_SOUND,
     Delays,
     azimuths,
+    check_positions,
     frequencies,
     gcc_phat,
     source_order,
@@ -134,3 +135,28 @@ def test_what_has_no_delays_is_refused():
         azimuths(Delays(seconds=np.zeros((2, 1)), coherence=np.ones((2, 1))), np.zeros((2, 2)))
     with pytest.raises(ParameterError, match="by is"):
         source_order(steering(np.zeros((2, 1))), Grid(frame_rate=1, bin_hz=1), by="name")
+
+
+@pytest.mark.parametrize(
+    ("positions", "error", "said"),
+    [
+        ("square", ParameterError, "positions is 'square'; give x and y"),
+        ([[0, 0], [1]], ParameterError, "give x and y"),
+        ([[0, 0], [np.nan, 1]], ParameterError, "NaN or infinity"),
+        ([[0, 0], [np.inf, 1]], ParameterError, "NaN or infinity"),
+        ([[1, 2], [1, 2]], ShapeError, "same place"),
+        ([[0, 0], [1, 0], [2, 0]], ShapeError, r"expected \(2, 2 or 3\)"),
+    ],
+)
+def test_places_that_are_none_are_refused_in_one_line(positions, error, said):
+    X = np.ones((2, 513, 4), complex)
+    for use in (lambda: srp_phat(X, positions, GRID), lambda: check_positions(positions, 2)):
+        with pytest.raises(error, match=said):
+            use()
+    with pytest.raises(error, match=said):
+        source_order(steering(np.zeros((2, 1))), GRID, by="angle", positions=positions)
+
+
+def test_one_channel_has_no_order_of_places():
+    with pytest.raises(ShapeError, match="takes two"):
+        source_order(steering(np.zeros((1, 2))), GRID, by="distance")

@@ -163,6 +163,9 @@ def test_what_does_not_fit_is_refused():
         bss_eval_sources(x[0], x[0])
     with pytest.raises(ArrayTypeError, match="real"):
         bss_eval_sources(x, x * 1j)
+    for pair in ((list(x), x), (x, list(x)), (x, None)):
+        with pytest.raises(ArrayTypeError, match=r"give an array \(sources, samples\)"):
+            bss_eval_sources(*pair)
     with pytest.raises(ParameterError, match="filter_length"):
         bss_eval_sources(x, x, filter_length=0)
     bad = x.copy()

@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import permutation
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.geometry import SPEED_OF_SOUND
 from sigsep_classic.kernels.permutation_sweep import permutation_sweep
 from sigsep_classic.permutation.assignment import best_orders, fewest_changes
 from sigsep_classic.permutation.features import activities, compressed, outputs
@@ -61,6 +62,20 @@ def test_delays_alone_recover_the_order_where_there_is_a_phase(n):
         permutation.apply(mixed, Y), solver="doa", A=permutation.apply(mixed, A, sources=2, freq=0)
     )
     assert in_line(mixed[1:], order[1:])
+
+
+@pytest.mark.parametrize("spacing", [0.3, 1.0])
+def test_delays_of_microphones_far_apart_recover_the_order_with_the_band_that_fits(spacing):
+    hz, longest = np.linspace(0, 8000, 513), spacing / SPEED_OF_SOUND
+    A = np.stack(
+        [np.ones((513, 2)), np.exp(-2j * np.pi * hz[:, None] * np.array([0.9, 0.6]) * longest)], axis=1
+    )
+    mixed, Y = shuffled(2, 513), np.ones((2, 513, 4), complex)
+    A = permutation.apply(mixed, A, sources=2, freq=0)
+    found = permutation.solve(Y, solver="doa", A=A, highest_hz=0.5 / longest)
+    order = np.take_along_axis(mixed, found, axis=1)[12:]
+    same = (order == order[-1]).all(axis=1).mean()
+    assert max(same, 1 - same) > 0.97
 
 
 def test_the_oracle_names_sources_as_the_truth_does():
@@ -283,6 +298,12 @@ def test_what_does_not_fit_is_refused_in_one_line():
         permutation.score(Y, shuffled(2)[:3])
     with pytest.raises(ShapeError, match="must be the same"):
         permutation.align_chunks(Y, Y[:, :3])
+    for solver in (*BLIND, "oracle"):
+        with pytest.raises(ShapeError, match="33 sources; orders are found of at most 32"):
+            permutation.solve(np.ones((33, 3, 4)), solver=solver)
+    for highest_hz in (0.0, -1.0, np.nan):
+        with pytest.raises(ParameterError, match="highest_hz"):
+            permutation.solve(Y, solver="doa", A=A, highest_hz=highest_hz)
     spoilt = Y.copy()
     spoilt[1, 3, 5] = np.nan
     with pytest.raises(NumericalError, match="NaN"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -45,6 +46,7 @@ def parse(parser: Parser, words: list[str], *, hint: Hint | None = None) -> argp
         A word is unknown or has no valid value.
     """
     left, right = _split(words)
+    left = _with_places(left)
     options, extra = parser.parse_known_intermixed_args(left)
     if not extra:
         return _with_positionals(parser, options, right)
@@ -62,6 +64,17 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
     """Return the words before and after the first ``--``; argparse reads some of the latter as options."""
     at = words.index("--") if "--" in words else len(words)
     return words[:at], words[at + 1 :]
+
+
+def _with_places(words: list[str]) -> list[str]:
+    """Return the words with the value of ``--positions`` tied to it: one that begins with - would be an option."""
+    tied: list[str] = []
+    for word in words:
+        if tied and tied[-1] == "--positions" and word[0] == "-" and word[1:2] in set(".0123456789"):
+            tied[-1] += f"={word}"
+        else:
+            tied.append(word)
+    return tied
 
 
 def _with_positionals(parser: Parser, options: argparse.Namespace, words: list[str]) -> argparse.Namespace:
@@ -156,6 +169,40 @@ def parse_groups(text: str | None) -> str | Mapping[str, list[int]] | None:
             raise ParameterError(f"--groups: {name!r} is given twice; put its components in one list")
         groups[name] = numbers
     return groups
+
+
+def parse_positions(text: str | None) -> list[list[float]] | None:
+    """Return places from ``"0,0;0.05,0"``, or from the lines of a file of that name.
+
+    Raises
+    ------
+    ParameterError
+        A place is not two or three numbers, or the file is no text.
+    """
+    if text is None:
+        return None
+    if os.path.isfile(text):
+        try:
+            with open(text, encoding="utf-8") as file:
+                parts = file.read().splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise ParameterError(f"--positions: {text} can't be read as text") from None
+    else:
+        parts = text.split(";")
+    places: list[list[float]] = []
+    for part in filter(None, (part.strip() for part in parts)):
+        try:
+            place = [float(number) for number in part.split(",")]
+        except ValueError:
+            place = []
+        if len(place) not in (2, 3) or (places and len(place) != len(places[0])):
+            raise ParameterError(
+                f'--positions: {part!r:.60} is no place like the others; write "0,0;0.05,0" or a file'
+            )
+        places.append(place)
+    if not places:
+        raise ParameterError('--positions is empty; write "0,0;0.05,0" or a file of such lines')
+    return places
 
 
 def parse_window(text: str | None) -> Any:

@@ -149,7 +149,13 @@ def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
         },
         "--order": {
             "choices": ("energy", "angle", "distance"),
-            "help": "which source comes first, where a method tells where sources are (default: energy)",
+            "help": "which source comes first, where a method tells where sources are: the strongest, that of the "
+            "smallest azimuth (without --positions, the one heard first by the last channel), or the nearest "
+            "(default: as the method gives them)",
+        },
+        "--positions": {
+            "metavar": "PLACES",
+            "help": "microphones in metres for --order: 'x,y;x,y' or 'x,y,z;…', one a channel, or a file of such lines",
         },
         "--example": {
             "action": "append",
@@ -245,6 +251,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         groups=groups,
         n_sources=given.get("n_sources"),
         order=given.get("order"),
+        positions=_positions(given, method),
         examples=_examples(given, method),
         outdir=options.output,
         template=options.template,
@@ -258,6 +265,17 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
     settings.check_transform()
     return settings
+
+
+def _positions(given: dict[str, Any], method: Any) -> list[list[float]] | None:
+    """Return the places of ``--positions``, checked with ``--order`` as far as can be without the channels."""
+    from sigsep_classic.refusals import check_located, check_order, models_of
+
+    places = parsing.parse_positions(given.get("positions"))
+    check_order(given.get("order"), places, channels=2 if places is None else len(places))
+    for kind in models_of(method):
+        check_located(kind, given.get("order"))
+    return places
 
 
 def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:

@@ -51,7 +51,7 @@ class Settings:
         As `backend.resolve_device` gave it.
     transform : dict
         ``n_fft``, ``hop`` and ``window``, those that were asked for.
-    mask, groups, n_sources, order
+    mask, groups, n_sources, order, positions
         As for `separate`.
     examples : dict of str to str
         Files of single sources by name.
@@ -78,6 +78,7 @@ class Settings:
     groups: Any = None
     n_sources: int | None = None
     order: str | None = None
+    positions: list[list[float]] | None = None
     examples: dict[str, str] = field(default_factory=dict)
     outdir: str = "separated"
     template: str = TEMPLATE
@@ -181,6 +182,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         groups=settings.groups,
         n_sources=settings.n_sources,
         order=settings.order,
+        positions=settings.positions,
         device=settings.device,
         callback=_callback(settings.method, tell),
     )
@@ -193,6 +195,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         "channels": len(sound.samples),
         "method": settings.method_name,
         "parameters": _parameters(settings.method),
+        "frontend": {"name": type(found.frontend).__name__, **_parameters(found.frontend)},
         **({"examples": settings.examples} if settings.examples else {}),
         "device": found.info["device"],
         "versions": versions(),

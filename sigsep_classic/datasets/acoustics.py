@@ -11,10 +11,44 @@ from typing import Any
 
 import numpy as np
 
+from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
 
 WALL = 0.3
 """Metres that sources keep from the walls, at least."""
+
+
+def check_places(array_radius: Any, distances: Any, room: Any, min_angle: Any) -> None:
+    """Refuse what is no range of metres, or no angle, with one line.
+
+    Parameters
+    ----------
+    array_radius, distances, room, min_angle
+        As of `rooms.simulate`.
+
+    Raises
+    ------
+    ParameterError
+        What is no pair of finite numbers, the first of them the smaller one, above 0.
+    """
+    _check_pair("array_radius", array_radius)
+    _check_pair("distances", distances)
+    if not isinstance(room, (Sequence, np.ndarray)) or isinstance(room, str) or len(room) != 3:
+        raise ParameterError(f"room is {room!r:.60}; give (low, high) of length, width and height, in metres")
+    for name, bounds in zip(("length", "width", "height"), room, strict=True):
+        _check_pair(f"room: {name}", bounds)
+    check_range("min_angle", min_angle, 0, 360)
+
+
+def _check_pair(name: str, bounds: Any) -> None:
+    if not isinstance(bounds, (Sequence, np.ndarray)) or isinstance(bounds, str) or len(bounds) != 2:
+        raise ParameterError(
+            f"{name} is {bounds!r:.60}; give (low, high) in metres, both alike for one value"
+        )
+    for value in bounds:
+        check_range(name, value, 0, above=True)
+    if bounds[0] > bounds[1]:
+        raise ParameterError(f"{name} is {bounds!r:.60}; the first of both is the lower one")
 
 
 def placed(
@@ -28,10 +62,11 @@ def placed(
 ) -> dict[str, Any]:
     """Return positions in metres: the room, the array somewhere in it with room around it, sources around the array."""
     size = np.array([rng.uniform(*bounds) for bounds in room])
-    margin = max(distances) + WALL
+    reach = max(*distances, *(array_radius if n_mics > 1 else ()))
+    margin = reach + WALL
     if (size[:2] <= 2 * margin).any() or size[2] < 1:
         raise ParameterError(
-            f"a room of {np.round(size, 2)} m is too small for sources {max(distances)} m away"
+            f"a room of {np.round(size, 2)} m is too small for sources or microphones {reach} m from the array's centre"
         )
     centre = np.array([*rng.uniform(margin, size[:2] - margin), rng.uniform(0.4, 0.6) * size[2]])
     turn = rng.uniform(0, 2 * np.pi)

@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.datasets.acoustics import convolved, placed, responses
+from sigsep_classic.checks import check_count, check_range, did_you_mean
+from sigsep_classic.datasets.acoustics import check_places, convolved, placed, responses
 from sigsep_classic.datasets.synthetic import Mixture, normalised
 from sigsep_classic.datasets.utterances import Recordings, Utterances
-from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 
 INSTALL = 'pip install "sigsep-classic[rooms]"'
 ROOM = ((4.5, 8.5), (3.6, 6.5), (2.4, 3.5))
 """Metres between which length, width and height of a room are drawn."""
+RT60 = (0.05, 5.0)
+"""Seconds a reverberation time can be."""
+OPTIONS = ("snr", "array_radius", "distances", "room", "min_angle")
+"""What `rooms` hands to `simulate`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,15 +70,15 @@ def simulate(
     rt60 : float, > 0
         Reverberation time in seconds that Sabine's formula gives the walls their absorption for. The decay of a
         shoebox differs from it: ``meta["rt60_measured_seconds"]``.
-    snr : float or None
+    snr : float, -100 to 200, or None
         Power of all images over that of white noise, independent at each microphone, in dB; None: no noise.
     seed : int, >= 0
         Determines all that is drawn.
-    array_radius, distances : (low, high)
+    array_radius, distances : (low, high), > 0
         Metres: of the circle, and from its centre to the sources. Sources are within 0.15 m of the array's height.
     room : three pairs (low, high)
         Metres of length, width and height.
-    min_angle : float
+    min_angle : float, 0 to 360
         Degrees between any two sources, at least.
     name : str
         The mixture's name.
@@ -90,6 +94,8 @@ def simulate(
         pyroomacoustics is missing, a number is out of range, or the sources do not fit into the room.
     ShapeError
         A source is not (samples,), or lengths differ.
+    ArrayTypeError
+        A source is not real numbers.
     NumericalError
         A source is silent or not finite.
     """
@@ -97,8 +103,11 @@ def simulate(
     dry = _checked(sources)
     check_count("n_mics", n_mics)
     check_count("seed", seed, 0)
-    check_range("rt60", rt60, 0.05, 5.0)
-    check_range("sample_rate", sample_rate, 8000, 96000)
+    check_range("rt60", rt60, *RT60)
+    _check_rate(sample_rate)
+    if snr is not None:
+        check_range("snr", snr, -100, 200)
+    check_places(array_radius, distances, room, min_angle)
     rng = np.random.default_rng([seed, 0])
     place = placed(rng, len(dry), n_mics, array_radius, distances, room, min_angle)
     filters, measured = responses(place, int(sample_rate), rt60)
@@ -159,7 +168,7 @@ def rooms(
     seed : int, >= 0
         Determines all that is drawn. Mixture n is the same whatever ``n_mixtures`` is.
     **options
-        For `simulate`: ``snr``, ``array_radius``, ``distances``, ``room``, ``min_angle``.
+        Of `OPTIONS`, for `simulate`.
 
     Returns
     -------
@@ -170,7 +179,7 @@ def rooms(
     ------
     ParameterError
         There are too few recordings, or a number is out of range.
-    ShapeError, NumericalError
+    ShapeError, ArrayTypeError, NumericalError
         As `simulate`.
     AudioError
         A file cannot be read.
@@ -180,7 +189,11 @@ def rooms(
     check_count("n_sources", n_sources)
     check_count("seed", seed, 0)
     check_range("seconds", seconds, 0.1, 3600)
-    times = np.atleast_1d(np.asarray(rt60, dtype=float))
+    _check_rate(sample_rate)
+    for name in options:
+        if name not in OPTIONS:
+            raise ParameterError(f"rooms has no option {name!r}; {did_you_mean(name, OPTIONS, 'it has')}")
+    times = _checked_times(rt60)
     pool = Utterances(recordings, sample_rate=int(sample_rate), seed=seed)
     mixtures = []
     for n in range(n_mixtures):
@@ -189,7 +202,7 @@ def rooms(
             dry,
             sample_rate,
             n_mics=n_sources if n_mics is None else n_mics,
-            rt60=float(times[n % len(times)]),
+            rt60=times[n % len(times)],
             seed=int(np.random.default_rng([seed, n]).integers(2**31)),
             name=f"room{n + 1}",
             **options,
@@ -208,12 +221,40 @@ def _require_package() -> None:
         raise ParameterError(f"simulated rooms need pyroomacoustics; {INSTALL}")
 
 
-def _checked(sources: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+def _checked_times(rt60: Any) -> list[float]:
+    """Return one or several reverberation times as a list."""
+    several = isinstance(rt60, (Sequence, np.ndarray)) and not isinstance(rt60, str)
+    times = list(rt60) if several else [rt60]
+    if not times:
+        raise ParameterError("rt60 is empty; give one reverberation time in seconds, or several")
+    for time in times:
+        check_range("rt60", time, *RT60)
+    return [float(time) for time in times]
+
+
+def _check_rate(sample_rate: Any) -> None:
+    check_range("sample_rate", sample_rate, 8000, 96000)
+    if sample_rate != int(sample_rate):
+        raise ParameterError(f"sample_rate is {sample_rate}; it must be a whole number of Hz")
+
+
+def _checked(sources: Any) -> np.ndarray:
     """Return the sources as one float64 array (sources, samples)."""
-    dry = [np.asarray(source) for source in sources]
-    if not dry or any(source.ndim != 1 or source.shape != dry[0].shape or not source.size for source in dry):
-        shapes = ", ".join(str(source.shape) for source in dry) or "none"
-        raise ShapeError(f"sources have shapes {shapes}; give (samples,) of one length")
+    if isinstance(sources, np.ndarray) and sources.ndim != 2:
+        raise ShapeError(f"sources have shape {sources.shape}; give (sources, samples)")
+    try:
+        dry = [np.asarray(source) for source in sources]
+    except (TypeError, ValueError):
+        raise ShapeError(
+            "sources are no sequence of arrays; give (samples,) of each, of one length"
+        ) from None
+    shapes = {source.shape for source in dry}
+    if len(shapes) != 1 or dry[0].ndim != 1 or not dry[0].size:
+        found = ", ".join(map(str, sorted(shapes)[:4])) or "none"
+        raise ShapeError(f"sources have shapes {found}; give (samples,) of one length")
+    for source in dry:
+        if source.dtype.kind not in "fiu":
+            raise ArrayTypeError(f"a source is of {source.dtype}; give real samples")
     stack = np.stack(dry).astype(np.float64)
     power = (stack**2).sum(axis=-1)
     if not (np.isfinite(power) & (power > 0)).all():

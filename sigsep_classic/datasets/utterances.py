@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from sigsep_classic import audio
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
 
 Recordings: TypeAlias = str | os.PathLike[str] | Mapping[str, Sequence[np.ndarray]]
 """A folder, or name of a voice to its recordings, each (samples,)."""
@@ -33,15 +33,22 @@ class Utterances:
     ------
     ParameterError
         There is nothing to read.
+    ShapeError, ArrayTypeError
+        A recording at hand is not (samples,) of real numbers.
     """
 
     def __init__(self, recordings: Recordings, *, sample_rate: int, seed: int) -> None:
         self._rate = sample_rate
         self._voices: dict[str, list[Path | np.ndarray]]
         if isinstance(recordings, Mapping):
-            self._voices = {voice: list(pieces) for voice, pieces in recordings.items() if len(pieces)}
-        else:
+            self._voices = {
+                voice: _checked(voice, pieces) for voice, pieces in recordings.items() if len(pieces)
+            }
+        elif isinstance(recordings, (str, os.PathLike)):
             self._voices = _scanned(Path(recordings))
+        else:
+            kind = type(recordings).__name__
+            raise ParameterError(f"recordings is a {kind}; give a folder, or {{voice: [samples, …], …}}")
         if not self._voices:
             raise ParameterError(f"no recordings in {recordings!s:.80}; give a folder of sound files")
         self._rng = np.random.default_rng([seed, len(self._voices)])
@@ -92,6 +99,22 @@ class Utterances:
         if isinstance(piece, Path):
             return audio.load(piece, sample_rate=self._rate, mono=True).samples[0]
         return np.asarray(piece)
+
+
+def _checked(voice: str, pieces: Sequence[np.ndarray]) -> list[Path | np.ndarray]:
+    """Return the recordings of a voice as arrays (samples,)."""
+    found: list[Path | np.ndarray] = []
+    for piece in pieces:
+        try:
+            x = np.asarray(piece)
+        except ValueError:
+            raise ShapeError(f"a recording of voice {voice!r} is ragged; give (samples,)") from None
+        if x.dtype.kind not in "fiu":
+            raise ArrayTypeError(f"a recording of voice {voice!r} is of {x.dtype}; give real samples")
+        if x.ndim != 1 or not x.size:
+            raise ShapeError(f"a recording of voice {voice!r} has shape {x.shape}; give (samples,)")
+        found.append(x)
+    return found
 
 
 def _scanned(folder: Path) -> dict[str, list[Path | np.ndarray]]:

@@ -88,6 +88,9 @@ def bss_eval_sources(
 
 
 def _paired(references: Array, estimates: Array) -> tuple[Array, Array]:
+    for role, x in (("references", references), ("estimates", estimates)):
+        if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+            raise ArrayTypeError(f"{role} are a {type(x).__name__}; give an array (sources, samples)")
     xp = namespace(references)
     if namespace(estimates).__name__ != xp.__name__:
         raise ArrayTypeError("references and estimates are on different devices; move them to one")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.kernels.permutation_sweep import permutation_sweep
 from sigsep_classic.permutation.assignment import best_orders
 from sigsep_classic.permutation.dyadic import merged_in_pairs
-from sigsep_classic.permutation.features import Outputs, directions, phase_slopes
+from sigsep_classic.permutation.features import (
+    LONGEST_DELAY,
+    LOWEST_HZ,
+    Outputs,
+    directions,
+    phase_slopes,
+)
 from sigsep_classic.typing import Array
 
 
@@ -23,12 +30,13 @@ def doa(data: Outputs, *, highest_hz: float = 2000.0) -> Array:
     data : Outputs
         With mixing matrices.
     highest_hz : float
-        c / (2 spacing) for microphones that far apart (2 kHz: 8.5 cm).
+        c / (2 spacing) for microphones that far apart (2 kHz: 8.5 cm), more than 80. Delays of up to half a period of
+        it, at least 0.5 ms, are looked for.
 
     Raises
     ------
     ParameterError
-        There are no mixing matrices of two or more microphones.
+        There are no mixing matrices of two or more microphones, or ``highest_hz`` is out of range.
 
     References
     ----------
@@ -38,13 +46,15 @@ def doa(data: Outputs, *, highest_hz: float = 2000.0) -> Array:
     """
     if data.A is None or data.A.shape[1] < 2:
         raise ParameterError('solver "doa" needs A, mixing matrices (freq, channels > 1, sources)')
+    check_range("highest_hz", highest_hz, LOWEST_HZ, above=True)
+    longest = max(LONGEST_DELAY, 0.5 / highest_hz)
     slopes = phase_slopes(data, highest_hz)
     xp, n_freq = namespace(slopes), len(slopes)
     start = merged_in_pairs(slopes)[None]
     orders, _ = permutation_sweep(slopes, start, xp.ones((1, n_freq - 1)), xp.ones(1))
     order = orders[0]
     while True:
-        order = best_orders(directions(data, order, highest_hz).swapaxes(1, 2))
+        order = best_orders(directions(data, order, highest_hz, longest).swapaxes(1, 2))
         if highest_hz >= data.hz[-1]:
             return order
         highest_hz *= 2

@@ -9,6 +9,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.errors import NumericalError, ShapeError
+from sigsep_classic.kernels.permutation_sweep import MAX_SOURCES
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array, Grid
 
@@ -17,9 +18,8 @@ ASSUMED_NYQUIST = 8000.0
 LOWEST_HZ = 80.0
 """Below, the phase between microphones says nothing."""
 LONGEST_DELAY = 0.5e-3
-"""Seconds between two microphones, at most, where a source's delay is looked for: 17 cm."""
-
-_DELAYS = 257
+"""Seconds between two microphones where a source's delay is looked for, if no longer ones are asked for: 17 cm."""
+_DELAY_STEP = LONGEST_DELAY / 128
 _FLOOR = 1e-6
 _SEED = 0
 
@@ -65,13 +65,15 @@ def outputs(Y: Array, A: Array | None, grid: Grid | None) -> Outputs:
     Raises
     ------
     ShapeError
-        Y has not three axes, or A does not fit.
+        Y has not three axes, A does not fit, or there are more than `MAX_SOURCES` sources.
     NumericalError
         Y or A is not finite.
     """
     if Y.ndim != 3 or 0 in Y.shape:
         raise ShapeError(f"Y has shape {Y.shape}; expected (sources, freq, frames), none of them 0")
     xp, (n_sources, n_freq, _) = namespace(Y), Y.shape
+    if n_sources > MAX_SOURCES:
+        raise ShapeError(f"Y has {n_sources} sources; orders are found of at most {MAX_SOURCES}")
     if A is not None and (A.ndim != 3 or A.shape[0] != n_freq or A.shape[2] != n_sources):
         raise ShapeError(f"A has shape {A.shape}; expected ({n_freq}, channels, {n_sources}) for Y {Y.shape}")
     if not all(bool(xp.isfinite(x).all()) for x in (Y, A) if x is not None):
@@ -164,13 +166,13 @@ def phase_slopes(data: Outputs, highest_hz: float) -> Array:
     return slopes * xp.asarray(used / max(1, A.shape[1] - 1) ** 0.5)[:, None, None]
 
 
-def directions(data: Outputs, order: Array, highest_hz: float) -> Array:
+def directions(data: Outputs, order: Array, highest_hz: float, longest: float = LONGEST_DELAY) -> Array:
     """Return how well each output's phases fit the delays of each source of an order: (freq, sources, sources).
 
-    A source's delay to each microphone is where the generalised cross-correlation of its column of A with the
-    first microphone peaks, up to ``highest_hz``. With the delays known, phases are compared beyond half a period
-    too. Entry (f, n, m) is the mean over microphones of cos(phase of output n - phase of source m), without its
-    means over n and over m.
+    A source's delay to each microphone, of at most ``longest`` seconds, is where the generalized cross-correlation of
+    its column of A with the first microphone peaks, up to ``highest_hz``. With the delays known, phases are compared
+    beyond half a period too. Entry (f, n, m) is the mean over microphones of cos(phase of output n - phase of source
+    m), without its means over n and over m.
 
     References
     ----------
@@ -190,17 +192,17 @@ def directions(data: Outputs, order: Array, highest_hz: float) -> Array:
     crossed = xp.where(used & (size > 0), crossed / xp.where(size > 0, size, 1), 0)
     ordered = xp.take_along_axis(crossed, xp.asarray(order)[:, None, :], axis=2)
     near = data.hz <= highest_hz
-    delays = _delays(ordered[near], data.hz[near])
+    delays = _delays(ordered[near], data.hz[near], longest)
     steering = xp.exp(2j * np.pi * xp.asarray(data.hz)[:, None, None] * delays)
     fit = xp.einsum("fcn,fcm->fnm", crossed, steering.conj()).real / max(1, A.shape[1] - 1)
     fit -= fit.mean(axis=1, keepdims=True)
     return fit - fit.mean(axis=2, keepdims=True)
 
 
-def _delays(crossed: Array, hz: np.ndarray) -> Array:
+def _delays(crossed: Array, hz: np.ndarray, longest: float) -> Array:
     """Return the delay in seconds at which phases (freq, ...) add up to most."""
     xp = namespace(crossed)
-    seconds = np.linspace(-LONGEST_DELAY, LONGEST_DELAY, _DELAYS)
+    seconds = np.linspace(-longest, longest, 2 * round(longest / _DELAY_STEP) + 1)
     turns = xp.exp(2j * np.pi * xp.asarray(seconds)[:, None] * xp.asarray(hz))
     with single_threaded_blas():
         correlation = (turns @ crossed.reshape(len(hz), -1)).real

@@ -12,7 +12,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import sigsep_classic as ssc
-from sigsep_classic import grouping, pipeline
+from sigsep_classic import grouping, refusals
 from sigsep_classic.audio import codecs
 from sigsep_classic.audio.codecs import FORMATS
 from sigsep_classic.audio.writing import CLIP_MODES
@@ -118,6 +118,7 @@ def test_json_is_one_strict_record_a_file(cli: Cli, make_song: Cli) -> None:
     assert a["outputs"] == {n: f"separated/a/{n}.wav" for n in ("harmonic", "percussive")}
     assert (a["duration"], a["sample_rate"], a["channels"], a["gain"]) == (1.0, 16000, 2, 1.0)
     assert (a["method"], a["device"], a["parameters"]["mask_power"]) == ("hpss", "cpu", "inf")
+    assert (a["frontend"]["name"], a["frontend"]["n_fft"]) == ("STFT", 2048)
     assert a["versions"]["sigsep_classic"] == ssc.__version__
     assert a["seconds"] > 0
     assert 0 < a["peak"] < 1
@@ -191,6 +192,15 @@ def test_quiet_prints_errors_alone_and_verbose_says_what_was_done(cli: Cli, song
         (["song.wav", "--groups", "a=0;a=1"], 2, "given twice"),
         (["song.wav", "--groups", "a=x"], 2, "is not NAME=0,3"),
         (["song.wav", "--groups", "timbre"], 2, "is for components"),
+        (["song.wav", "--order", "angle"], 2, "order 'angle' is for methods that tell"),
+        (["song.wav", "-m", "auxiva", "--positions", "0,0;1,0"], 2, "give order='angle'"),
+        (["song.wav", "-m", "auxiva", "--order", "angle", "--positions", "0,0;x,0"], 2, "'x,0' is no place"),
+        (["song.wav", "-m", "auxiva", "--order", "angle", "--positions", "0,0;0,0"], 2, "same place"),
+        (
+            ["song.wav", "-m", "auxiva", "--order", "angle", "--positions", "0,0;1,0;2,0"],
+            2,
+            "expected (2, 2 or 3)",
+        ),
         (["song.wav", "--ext", "m4a"], 2, "no format for the suffix"),
         (["song.wav", "--ext", "flac", "--subtype", "float32"], 2, "flac can't hold float32"),
         (["song.wav", "--subtype", "nix"], 2, "subtype 'nix' is unknown"),
@@ -352,11 +362,26 @@ def test_unusual_names_work(cli: Cli, make_song: Cli, name: str) -> None:
 
 
 def test_what_help_lists_is_what_the_library_has() -> None:
-    assert set(verb.MASKS) == set(pipeline.MASKS)
+    assert set(verb.MASKS) == set(refusals.MASKS)
     assert verb.CLIP_MODES == CLIP_MODES
     assert tuple(grouping.GROUPERS) == verb.GROUPERS
     assert tuple(FORMATS) == verb.FORMATS
     assert verb.TEMPLATE == TEMPLATE
+
+
+@pytest.mark.parametrize("places", ["-0.05,0;0.05,0", "places.csv"])
+def test_places_of_microphones_are_typed_or_read(cli: Cli, folder: Path, places: str) -> None:
+    mix = ssc.synthesize("stereo2x2", seconds=1.0, sample_rate=8000)
+    ssc.save("room.wav", mix.mixture, 8000)
+    Path("places.csv").write_text("-0.05, 0\n\n0.05, 0\n")
+    done = cli(
+        "separate", "room.wav", "-m", "auxiva", "--n-iter", "5", "--order", "angle", "--positions", places
+    )
+    assert done.code == 0, done.err
+    wanted = ssc.separate(
+        "room.wav", method="auxiva", n_iter=5, order="angle", positions=[[-0.05, 0], [0.05, 0]]
+    )
+    assert np.array_equal(ssc.load(folder / "separated/room/source1.wav").samples, wanted["source1"])
 
 
 def test_the_front_end_may_be_chosen(cli: Cli, song: str, folder: Path) -> None:

@@ -124,6 +124,7 @@ def test_info_says_versions_devices_threads_codecs_and_cache(cli: Cli) -> None:
     assert {c["name"] for c in found["codecs"] if c["writes"]} >= {"wav", "flac", "mp3"}
     assert "cache" in found["compiler"]
     assert found["methods"] == list(METHODS)
+    assert "pyroomacoustics" in found["extras"]
     text = cli("info").out
     for row in ("sigsep-classic:", "cuda:", "threads:", "kernel cache:", "reads and writes:"):
         assert row in text
