@@ -1,6 +1,7 @@
 """Blind separation of speech in simulated rooms: our methods beside other packages', gain, failures and time.
 
     python -m benchmarks.rooms [--development] [--quick] [--fresh] [--kinds determined over under noisy]
+                               [--peers NAME ...] [--methods NAME ...]
 
 Gain is dSDR, the mean over a mixture's sources; a mixture below 3 dB is a failure. Every method but the default call
 (``bss``, which chooses its own) is run with windows of 2048, 4096 and 8192 samples at 16 kHz, a quarter of it as hop,
@@ -104,28 +105,37 @@ def line(label: str, rows: dict[int, Row]) -> Row:
     return rows[best]
 
 
-def table(kind: str, mixtures: Sequence[RoomMixture], *, fresh: bool, peers: bool = True) -> None:
+def table(
+    kind: str, mixtures: Sequence[RoomMixture], *, fresh: bool, peers: Sequence[str], methods: Sequence[str]
+) -> None:
     """Print the table of one set, and how far the default call is from what it is held to."""
     sizes = "  ".join(f"{n_fft:6d}" for n_fft in SIZES)
     print(f"\n  {kind}: {len(mixtures)} mixtures")
     print(f"  {'':<32} {'window':>6}  median    mean fail  CPU s each   median at {sizes}")
     theirs: dict[str, Row] = {}
-    for name, peer in PEERS.items() if peers else ():
-        if peer.installed and peer.takes(*mixtures[0].images.shape[:2]):
+    for name, peer in PEERS.items():
+        if name in peers and peer.installed and peer.takes(*mixtures[0].images.shape[:2]):
             found = {
                 n: measured(lambda m, n=n, name=name: score(name, m, n, fresh=fresh), mixtures) for n in SIZES
             }
             rows = {n: row for n, row in found.items() if row is not None}
             if rows:
                 theirs[name] = line(name, rows)
-    registered = [name for name in OURS if name in ssc.METHODS.built_in]
-    for name in registered:
+    for name in methods:
         found = {n: measured(lambda m, n=n, name=name: ours(name, m, n), mixtures) for n in SIZES}
         rows = {n: row for n, row in found.items() if row is not None}
         if rows:
             line(f"ours, {name}", rows)
-    if DEFAULT in ssc.METHODS.built_in:
-        _default(mixtures, theirs)
+    _default(mixtures, theirs)
+    counted = [counted_sources(mixture) for mixture in mixtures]
+    right = sum(n == len(mixture.images) for n, mixture in zip(counted, mixtures, strict=True))
+    print(f"  sources counted by {DEFAULT}: right in {right} of {len(mixtures)} mixtures")
+
+
+def counted_sources(mixture: RoomMixture) -> int:
+    """Return how many sources the default call finds when it is not told."""
+    found = ssc.separate(mixture.mixture, mixture.sample_rate, method=DEFAULT)
+    return len([name for name in found if name != "residual"])
 
 
 def _default(mixtures: Sequence[RoomMixture], theirs: dict[str, Row]) -> None:
@@ -150,6 +160,7 @@ def _default(mixtures: Sequence[RoomMixture], theirs: dict[str, Row]) -> None:
 def main(arguments: Sequence[str] = ("--quick",)) -> None:
     """Print the tables; among all benchmarks the quick ones."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rooms")
+    registered = [name for name in OURS if name in ssc.METHODS.built_in]
     parser.add_argument(
         "--development", action="store_true", help="the set to tune on, not the one held apart"
     )
@@ -157,7 +168,8 @@ def main(arguments: Sequence[str] = ("--quick",)) -> None:
         "--quick", action="store_true", help="one or two mixtures a set, of development, without peers"
     )
     parser.add_argument("--fresh", action="store_true", help="measure the other packages again")
-    parser.add_argument("--no-peers", action="store_true", help="our methods alone")
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), metavar="NAME")
+    parser.add_argument("--methods", nargs="*", default=registered, choices=registered, metavar="NAME")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=[*KINDS, "2x2", "3x3"])
     chosen = parser.parse_args(arguments)
     held = not (chosen.development or chosen.quick)
@@ -171,7 +183,8 @@ def main(arguments: Sequence[str] = ("--quick",)) -> None:
             mixtures = held_apart(kind) if held else development(kind)
             if chosen.quick:
                 mixtures = mixtures[1::6]
-            table(kind, mixtures, fresh=chosen.fresh, peers=not (chosen.no_peers or chosen.quick))
+            peers = () if chosen.quick else chosen.peers
+            table(kind, mixtures, fresh=chosen.fresh, peers=peers, methods=chosen.methods)
     except (MissingRecordingError, ssc.SigsepError) as error:
         print(f"  left out: {error}")
 

@@ -24,12 +24,9 @@ logger = logging.getLogger("sigsep_classic")
 DEPENDENT = 1e-10
 """A channel of which the others leave less than this share of its energy is one of theirs (100 dB down)."""
 
-ROUNDING = 4.0
-"""What rounding takes from the least eigenvalue of a covariance, in eps times the largest of what is averaged."""
-
 _FLOOR, _LEAST = 1e-10, 1e-15
 _LOAD, _WEAK = 1e-6, 64.0
-_BLOCK = 64
+_BLOCK, _SAMPLE = 64, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +68,6 @@ class Bins:
     def dims(self) -> int:
         """Number of rows of R: sources that are looked for."""
         return int(self.Z.shape[1])
-
-    @property
-    def rounding(self) -> float:
-        """Load with which covariances of weights up to one stay positive in the precision of Z."""
-        return ROUNDING * float(namespace(self.Z).finfo(self.Z.dtype).eps)
 
     @cached_property
     def identity(self) -> Array:
@@ -133,10 +125,8 @@ def bins(X: Array, n_sources: int | None = None, *, few: float = 0) -> Bins:
     reduced = dims < len(used)
     wide = xp.zeros((len(T), dims, len(X)), dtype=T.dtype)
     wide[:, :, used] = T
-    if few and _sounding(X) < few * dims:
-        Z = split(X.astype(xp.result_type(X.dtype, xp.float64)), wide)
-    else:
-        Z = split(X, wide)
+    exact = few > 0 and (few * dims > X.shape[2] or few * dims > _sounding(X))
+    Z = split(X.astype(xp.result_type(X.dtype, xp.float64), copy=False) if exact else X, wide)
     load = load * max(1.0, _WEAK * float(xp.finfo(Z.dtype).eps) / _LOAD)
     D = xp.asarray(gains, dtype=T.dtype) @ D
     return Bins(
@@ -145,9 +135,9 @@ def bins(X: Array, n_sources: int | None = None, *, few: float = 0) -> Bins:
 
 
 def _sounding(X: Array) -> int:
-    """Return the number of frames that are not digital silence."""
-    peaks = abs(X).max(axis=(0, 1))
-    return int((peaks > _FLOOR * peaks.max()).sum())
+    """Return the number of frames less than 100 dB below the loudest, as some of the bins tell."""
+    peaks = abs(X[:, :: max(1, X.shape[1] // _SAMPLE)]).max(axis=(0, 1))
+    return int((peaks > _FLOOR**0.5 * peaks.max()).sum())
 
 
 def covariances(X: Array) -> Array:

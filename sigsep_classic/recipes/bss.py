@@ -259,7 +259,8 @@ class _Run:
 
     def stage(self, frontend: FrontEnd, model: DemixingModel) -> Stage:
         """Return what a window gave."""
-        self.tried.append(self.told(frontend))
+        if self.told(frontend) not in self.tried:
+            self.tried.append(self.told(frontend))
         signals = frontend.synthesize(model.sources, self.x.shape[1])
         return Stage(
             frontend=frontend, model=model, signals=signals, spread=spread(signals, self.sample_rate)

@@ -20,6 +20,7 @@ from sigsep_classic.typing import Array, Grid
 
 PRIORS = ("laplace", "generalized")
 _FEW = 4
+_ROUNDING = 16.0
 BLIND = tuple(name for name in ORDERS if name != "oracle")
 
 
@@ -212,5 +213,6 @@ class FDICA(FrequencyDemixing):
 
     def _load(self, X: Bins) -> Array:
         """Return the load of bins that are nearly singular: no less than rounding with weights floor^(beta / 2 - 1)."""
-        xp, least = namespace(X.Z), X.rounding * self.floor ** (self._beta / 2 - 1)
+        xp = namespace(X.Z)
+        least = _ROUNDING * float(xp.finfo(X.Z.dtype).eps) * self.floor ** (self._beta / 2 - 1)
         return xp.where(X.load > 0, xp.maximum(X.load, least), 0)

@@ -194,8 +194,7 @@ class OnlineIVA:
         NumericalError
             X is not finite; the state of before is as good as it was.
         """
-        X = coefficients(X)
-        self._check(X, state)
+        X = self._checked(X, state)
         xp = namespace(X)
         state = state.on(X)
         images = xp.zeros((self._sources(state), X.shape[0], X.shape[2], X.shape[1]), dtype=X.dtype)
@@ -250,12 +249,13 @@ class OnlineIVA:
     def _sources(self, state: OnlineState) -> int:
         return self.n_sources or state.n_channels
 
-    def _check(self, X: Array, state: OnlineState) -> None:
+    def _checked(self, X: Array, state: OnlineState) -> Array:
         wanted = (state.n_channels, state.n_freq)
-        if X.ndim != 3 or X.shape[:2] != wanted or not X.shape[2]:
+        if hasattr(X, "shape") and (X.ndim != 3 or X.shape[:2] != wanted or not X.shape[2]):
             raise ShapeError(
                 f"X has shape {X.shape}; this stream has (channels, freq, frames) = {(*wanted, '1 …')}"
             )
+        X = coefficients(X)
         if state.parameters != self._parameters:
             other = [name for name, value in self._parameters.items() if state.parameters.get(name) != value]
             raise ParameterError(
@@ -263,6 +263,7 @@ class OnlineIVA:
             )
         if not bool(namespace(X).isfinite(abs(X).sum())):
             raise NumericalError("the mixture is not finite; give finite data")
+        return X
 
     def _begun(self, frame: Array, energies: np.ndarray, state: OnlineState) -> OnlineState:
         """Return the state before the first frame with sound: sources are the loudest channels, at level one."""
