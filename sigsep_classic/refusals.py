@@ -78,8 +78,15 @@ def models_of(method: Any) -> tuple[type, ...]:
             found = None
         if not isinstance(found, TypeVar):
             break
-    return tuple(
-        kind for kind in (get_args(found) or (found,)) if isinstance(kind, type) and kind is not type(None)
+    return tuple(kind for kind in (get_args(found) or (found,)) if _tells(kind))
+
+
+def _tells(kind: Any) -> bool:
+    """Return whether an annotation says what a model has: `Any`, None and protocols do not."""
+    return (
+        isinstance(kind, type)
+        and kind not in (Any, object, type(None))
+        and not getattr(kind, "_is_protocol", False)
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -162,12 +164,17 @@ def test_orders_of_place_are_refused_where_there_is_none_before_the_work():
         separate(one, RATE, method=Unstarted(), mask="mvdr")
 
 
+class Anything:
+    def fit(self, X) -> Any: ...
+
+
 def test_a_method_that_says_nothing_of_its_models_is_refused_after_the_work():
     class Unknown(AuxIVA):
         def fit(self, X, **options):
             return HPSS().fit(X)
 
     assert models_of(Unknown()) == ()
+    assert models_of(Anything()) == ()
     with pytest.raises(ParameterError, match="order 'energy' is for methods that tell"):
         separate(scene()[:, :4000], RATE, method=Unknown(), order="energy")
 

@@ -83,7 +83,7 @@ def _line(like: Array) -> Callable[..., Any]:
     return _gpu if is_cuda(like) else _cpu if enabled() else _numpy
 
 
-# ---- all cells at once, in products of matrices: what a GPU does, and what the tiles are compared with
+# ---- all cells at once, in products of matrices: what a GPU does, and what the loops are compared with
 
 
 def _numpy(what: str, *args: Any) -> Any:

@@ -285,6 +285,6 @@ class _Run:
 def kept(model: DemixingModel, sources: Sequence[int] | np.ndarray, *, residual: bool) -> DemixingModel:
     """Return a model of some of its sources, the others silent or part of the residual."""
     sources = list(sources)
-    return replace(
-        model, W=model.W[:, sources], A=model.A[:, :, sources], n_active=len(sources), residual=residual
-    )
+    lengths = None if model.lengths is None else model.lengths[:, sources]
+    parts = {"W": model.W[:, sources], "A": model.A[:, :, sources], "lengths": lengths}
+    return replace(model, **parts, n_active=len(sources), residual=residual)

@@ -113,8 +113,14 @@ LIBRARY_CALLS_ONLY = {"tiss", "nmf Euclidean", "wpe", "pds", "pds harmonic", "mn
 """What has no kernel of its own: products, solvers and transforms of the array library."""
 
 
-NOT_OF_A_DEVICE = {"the_number_of_threads_does_not_matter", "the_method_is_a_frozen_value"}
-"""Promises that are the same wherever the arrays are."""
+NOT_OF_A_DEVICE = {
+    "the_number_of_threads_does_not_matter",
+    "the_method_is_a_frozen_value",
+    "the_model_tells_what_it_holds",
+    "float32_is_near_float64",
+    "permuting_channels_permutes_the_stems",
+}
+"""Promises that are the same wherever the arrays are, or that hold as results equal those of the CPU in both types."""
 
 
 def case_of(label: str, frontend: str) -> Case:
