@@ -165,7 +165,11 @@ def format_table(record: Mapping[str, Any]) -> str:
     )
     blocks = [head, *(as_text(from_dict(table)) for table in record["tasks"].values())]
     if record["skipped"]:
-        blocks.append("\n".join(f"skipped {name}: {why}" for name, why in record["skipped"].items()))
+        reasons = dict.fromkeys(record["skipped"].values())
+        names = {
+            why: [name for name, reason in record["skipped"].items() if reason == why] for why in reasons
+        }
+        blocks.append("\n".join(f"skipped {', '.join(found)}: {why}" for why, found in names.items()))
     return "\n\n".join(blocks)
 
 
@@ -204,17 +208,24 @@ def _results(
 def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
     """Yield a method's result, or one for each way to group its components."""
     tell(f"separating: {name}")
-    start, rate = _beginning(mix), mix.sample_rate
-    # The first second first: what is timed is the method, not compiling its kernels and importing.
+    rate = mix.sample_rate
+    # The first second first: what is timed is the method, not compiling its kernels and importing. A recipe does
+    # with a second other things than with the whole.
+    start = mix if hasattr(METHODS.find(name), "fit_samples") else _beginning(mix)
     trial = separate(start.mixture, rate, method=name)
-    warm, shared = _Shared(trial.method, trial.model), _Shared(trial.method)
     ways = _ways(trial.model)
+    if ways == ("",):
+        begun = time.perf_counter()
+        found = separate(mix.mixture, rate, method=name)
+        yield _result(getattr(found.method, "name", name), "", found, mix, time.perf_counter() - begun)
+        return
+    warm, shared = _Shared(trial.method, trial.model), _Shared(trial.method)
     for way in ways:
         separate(start.mixture, rate, method=warm, frontend=trial.frontend, **_grouping(way, start, trial))
         options, earlier, begun = _grouping(way, mix, trial), shared.seconds, time.perf_counter()
         found = separate(mix.mixture, rate, method=shared, frontend=trial.frontend, **options)
         seconds = earlier + time.perf_counter() - begun
-        yield _result(shared.name, way, replace(found, method=trial.method), mix, seconds)
+        yield _result(name, way, replace(found, method=trial.method), mix, seconds)
 
 
 def _ways(model: Any) -> tuple[str, ...]:
