@@ -15,7 +15,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test lint
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow" \
-		tests/conformance tests/kernels tests/test_api.py tests/test_recipes.py
+		tests/conformance tests/test_api.py tests/test_recipes.py
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.test lint

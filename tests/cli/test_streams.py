@@ -106,6 +106,12 @@ def test_a_name_that_is_not_utf8_works_and_is_printed_with_backslashes(program: 
     assert (done.code, b"\\udce9" in done.out) == (0, True)
 
 
+def _deaf_to_nothing() -> None:
+    """Undo what a shell does to programs in its background, and nohup: they ignore these signals."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def endless(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a run that has done ``a.wav`` and works on the others for very long."""
@@ -124,6 +130,7 @@ def endless(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
             env=environment(),
             text=True,
             start_new_session=True,
+            preexec_fn=_deaf_to_nothing,
         )
         made.append(process)
         assert process.stdout is not None
