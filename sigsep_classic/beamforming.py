@@ -207,9 +207,8 @@ def lcmv(rest: Array, steering: Array) -> Array:
     size = abs(steering).max(axis=1, keepdims=True)
     steering = steering / xp.where(size > 0, size, 1)  # a filter is of one scale, whatever that of its column
     through = xp.linalg.solve(_loaded(rest), steering)
-    power = (
-        (steering.conj() * through).sum(axis=1).real
-    )  # what is added to crossed must be small beside each of them
+    # What is added to the crossed columns must be small beside each of them.
+    power = (steering.conj() * through).sum(axis=1).real
     unit = 1 / xp.sqrt(xp.where(power > 0, power, 1))[:, None]
     steering, through = steering * unit, through * unit
     rows = xp.linalg.solve(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_count
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
@@ -163,9 +164,7 @@ class BSS:
             return frontend, run.fitted(frontend, self.n_sources)
         found = run.found(frontend, self.n_sources)
         if self.n_sources is None:
-            while (fewer := run.counted(found)) is not None:
-                found = run.found(frontend, fewer)
-            found = run.cleared(found)
+            found = run.counted(found, frontend)
         logger.info(
             "bss: %d source%s%s, window %s%s",
             found.model.n_components,
@@ -223,18 +222,15 @@ class _Run:
         least = min(stage.spread for stage in stages)
         return stages + [stage for stage in other if stage.spread < least - MARGIN]
 
-    def counted(self, found: Stage) -> int | None:
-        """Return how many sources to look for instead, None if the number stands."""
+    def counted(self, found: Stage, frontend: FrontEnd | None) -> Stage:
+        """Return the stage without what is no source of its own: looked for anew if strong, else the residual's."""
         own = own_sources(found.signals, self.sample_rate)
-        energy = (found.signals**2).sum(axis=1)
-        strong = int((own | (energy > WEAK * energy.max())).sum())
-        return int(own.sum()) if strong > own.sum() and not self.stopped else None
-
-    def cleared(self, found: Stage) -> Stage:
-        """Return the stage with what is no source of its own given to the residual."""
-        keep = np.flatnonzero(own_sources(found.signals, self.sample_rate))
-        if len(keep) == len(found.signals):
+        if own.all():
             return found
+        energy = to_host((found.signals**2).sum(axis=1))
+        if (~own & (energy > WEAK * energy.max())).any() and not self.stopped:
+            return self.counted(self.found(frontend, int(own.sum())), frontend)
+        keep = np.flatnonzero(own)
         return replace(found, model=kept(found.model, keep, residual=True), signals=found.signals[keep])
 
     def started(self, frontend: FrontEnd, n_sources: int | None) -> Stage:
