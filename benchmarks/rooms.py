@@ -1,11 +1,12 @@
 """Blind separation of speech in simulated rooms: our methods beside other packages', gain, failures and time.
 
     python -m benchmarks.rooms [--development] [--quick] [--fresh] [--kinds determined over under noisy]
-                               [--peers NAME ...] [--methods NAME ...]
+                               [--peers NAME ...] [--methods NAME ...] [--twins]
 
 Gain is dSDR, the mean over a mixture's sources; a mixture below 3 dB is a failure. Every method but the default call
 (``bss``, which chooses its own) is run with windows of 2048, 4096 and 8192 samples at 16 kHz, a quarter of it as hop,
-and told at its best, by the median over the set. See `benchmarks.room_sets` for the mixtures and
+and told at its best, by the median over the set. With ``--twins`` each package's method is followed by ours with its
+settings and start (`benchmarks.room_twins`): there what differs is the code alone. See `benchmarks.room_sets` for the mixtures and
 `benchmarks.room_peers` for how the other packages are called; their scores are kept on disk until ``--fresh``.
 """
 
@@ -23,6 +24,7 @@ import sigsep_classic as ssc
 from benchmarks.recordings import MissingRecordingError
 from benchmarks.room_peers import PEERS, score
 from benchmarks.room_sets import development, gain, held_apart
+from benchmarks.room_twins import TWINS, Twin
 from benchmarks.timing import header
 from sigsep_classic.datasets.rooms import RoomMixture
 
@@ -89,6 +91,20 @@ def ours(method: str, mixture: RoomMixture, n_fft: int | None) -> tuple[float, f
     return float(gain(mixture, estimates).mean()), seconds
 
 
+def twin(method: Twin, mixture: RoomMixture, n_fft: int) -> tuple[float, float]:
+    """Return the gain of a method given coefficients in double precision, as the other packages are, and its CPU time."""
+    stft = ssc.STFT(n_fft=n_fft)
+    X = stft.analyze(mixture.mixture.astype(np.float64))
+    start = time.process_time()
+    try:
+        Y = method(X, len(mixture.images))
+    except ssc.SigsepError:
+        return float("nan"), time.process_time() - start
+    seconds = time.process_time() - start
+    images = stft.synthesize(np.ascontiguousarray(Y), mixture.mixture.shape[1])
+    return float(gain(mixture, images).mean()), seconds
+
+
 def measured(
     call: Callable[[RoomMixture], tuple[float, float]], mixtures: Sequence[RoomMixture]
 ) -> Row | None:
@@ -106,7 +122,13 @@ def line(label: str, rows: dict[int, Row]) -> Row:
 
 
 def table(
-    kind: str, mixtures: Sequence[RoomMixture], *, fresh: bool, peers: Sequence[str], methods: Sequence[str]
+    kind: str,
+    mixtures: Sequence[RoomMixture],
+    *,
+    fresh: bool,
+    peers: Sequence[str],
+    methods: Sequence[str],
+    twins: bool = False,
 ) -> None:
     """Print the table of one set, and how far the default call is from what it is held to."""
     sizes = "  ".join(f"{n_fft:6d}" for n_fft in SIZES)
@@ -121,6 +143,8 @@ def table(
             rows = {n: row for n, row in found.items() if row is not None}
             if rows:
                 theirs[name] = line(name, rows)
+                if twins:
+                    _beside(name, mixtures, rows)
     for name in methods:
         found = {n: measured(lambda m, n=n, name=name: ours(name, m, n), mixtures) for n in SIZES}
         rows = {n: row for n, row in found.items() if row is not None}
@@ -130,6 +154,15 @@ def table(
     counted = [counted_sources(mixture) for mixture in mixtures]
     right = sum(n == len(mixture.images) for n, mixture in zip(counted, mixtures, strict=True))
     print(f"  sources counted by {DEFAULT}: right in {right} of {len(mixtures)} mixtures")
+
+
+def _beside(name: str, mixtures: Sequence[RoomMixture], theirs: dict[int, Row]) -> None:
+    """Print ours with a package's settings, and how far its medians are from the package's."""
+    found = {n: measured(lambda m, n=n: twin(TWINS[name], m, n), mixtures) for n in theirs}
+    rows = {n: row for n, row in found.items() if row is not None}
+    line("  ours, set so", rows)
+    apart = "  ".join(f"{rows[n].median - theirs[n].median:+6.2f}" if n in rows else "     -" for n in SIZES)
+    print(f"  {'  against it':<32} {'':>6} {'':>31}  {apart}", flush=True)
 
 
 def counted_sources(mixture: RoomMixture) -> int:
@@ -170,6 +203,7 @@ def main(arguments: Sequence[str] = ("--quick",)) -> None:
     parser.add_argument("--fresh", action="store_true", help="measure the other packages again")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=registered, choices=registered, metavar="NAME")
+    parser.add_argument("--twins", action="store_true", help="ours with each package's settings too")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=[*KINDS, "2x2", "3x3"])
     chosen = parser.parse_args(arguments)
     held = not (chosen.development or chosen.quick)
@@ -184,7 +218,7 @@ def main(arguments: Sequence[str] = ("--quick",)) -> None:
             if chosen.quick:
                 mixtures = mixtures[1::6]
             peers = () if chosen.quick else chosen.peers
-            table(kind, mixtures, fresh=chosen.fresh, peers=peers, methods=chosen.methods)
+            table(kind, mixtures, fresh=chosen.fresh, peers=peers, methods=chosen.methods, twins=chosen.twins)
     except (MissingRecordingError, ssc.SigsepError) as error:
         print(f"  left out: {error}")
 
