@@ -12,17 +12,23 @@ from benchmarks import (
     hpss,
     ica,
     ilrma,
+    memory,
     nmf,
     nmf_options,
     nmfd,
     online_iva,
     permutation,
+    pitch,
     real,
+    recipes,
+    repet,
     repet_sim,
     rooms,
     rpca,
+    simm,
     sparse_coding,
     startup,
+    stereo,
     stft,
 )
 
@@ -31,6 +37,7 @@ MODULES = (
     stft,
     constant_q,
     hpss,
+    repet,
     repet_sim,
     nmf,
     nmf_options,
@@ -48,6 +55,11 @@ MODULES = (
     real,
     rooms,
     cacgmm,
+    pitch,
+    simm,
+    stereo,
+    memory,
+    recipes,
 )
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@
 Gain is dSDR, the mean over a mixture's sources; a mixture below 3 dB is a failure. Every method but the default call
 (``bss``, which chooses its own) is run with windows of 2048, 4096 and 8192 samples at 16 kHz, a quarter of it as hop,
 and told at its best, by the median over the set. With ``--twins`` each package's method is followed by ours with its
-settings and start (`benchmarks.room_twins`): there what differs is the code alone. See `benchmarks.room_sets` for the mixtures and
-`benchmarks.room_peers` for how the other packages are called; their scores are kept on disk until ``--fresh``.
+settings and start (`benchmarks.room_twins`): there what differs is the code alone. See `benchmarks.room_sets` for the
+mixtures and `benchmarks.room_peers` for how the other packages are called; their scores are kept on disk until
+``--fresh``.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def ours(method: str, mixture: RoomMixture, n_fft: int | None) -> tuple[float, f
 
 
 def twin(method: Twin, mixture: RoomMixture, n_fft: int) -> tuple[float, float]:
-    """Return the gain of a method given coefficients in double precision, as the other packages are, and its CPU time."""
+    """Return the gain of a method given coefficients in double precision, as the packages are, and its CPU time."""
     stft = ssc.STFT(n_fft=n_fft)
     X = stft.analyze(mixture.mixture.astype(np.float64))
     start = time.process_time()

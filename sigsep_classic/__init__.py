@@ -55,6 +55,33 @@ _NAMES = {
     "TISS": "factorizers.demixing.tiss",
     "BSS": "recipes",
     "AdaptiveREPET": "factorizers.repetition.repet_adaptive",
+    "ADRess": "factorizers.stereo.adress",
+    "Centre": "factorizers.stereo.centre",
+    "DUET": "factorizers.stereo.duet",
+    "MidSide": "factorizers.stereo.mid_side",
+    "PROJET": "factorizers.stereo.projet",
+    "Panned": "factorizers.stereo.panned",
+    "SpatialClustering": "factorizers.stereo.spatial_clustering",
+    "CommonFate": "factorizers.lowrank.common_fate",
+    "ExtendedREPET": "factorizers.repetition.repet_extended",
+    "FT2D": "factorizers.repetition.ft2d",
+    "KAM": "factorizers.repetition.kam",
+    "OnlineREPETSIM": "factorizers.repetition.repet_sim_online",
+    "HPSSCascade": "recipes",
+    "HPSSDiffusion": "factorizers.harmonic.hpss_diffusion",
+    "HRPS": "factorizers.harmonic.hrps",
+    "Melody": "factorizers.pitch.melody",
+    "SIMM": "factorizers.pitch.simm",
+    "Sinusoidal": "factorizers.pitch.sinusoidal",
+    "Vocals": "recipes",
+    "Drums": "recipes",
+    "FourStems": "recipes",
+    "SpeechMusicEffects": "recipes",
+    "Ensemble": "recipes",
+    "Denoise": "factorizers.denoising.denoise",
+    "Dehum": "factorizers.denoising.dehum",
+    "denoise": "api",
+    "remix": "api",
     "synthesize": "datasets.synthetic",
     "load": "audio",
     "save": "audio",
@@ -73,55 +100,85 @@ _MODULES = (
     "metrics",
     "oracle",
     "permutation",
+    "phase",
+    "recipes",
+    "remixing",
     "scaling",
+    "streaming",
 )
 
 __all__ = [
     "BSS",
     "CACGMM",
     "CWMM",
+    "DUET",
     "FDICA",
     "FIVE",
+    "FT2D",
     "HPSS",
+    "HRPS",
     "ICA",
     "ILRMA",
     "ISA",
     "IVA",
+    "KAM",
     "METHODS",
     "MNMF",
     "NMF",
     "NMF2D",
     "NMFD",
     "NTF",
+    "PROJET",
     "REPET",
     "REPETSIM",
     "RPCA",
     "SCICA",
+    "SIMM",
     "SIPLCA",
     "STFT",
     "TISS",
     "WPE",
+    "ADRess",
     "AdaptiveREPET",
     "AuxIVA",
+    "Centre",
+    "CommonFate",
     "ComplexNMF",
     "ConstantQ",
+    "Dehum",
+    "Denoise",
+    "Drums",
+    "Ensemble",
+    "ExtendedREPET",
     "FastMNMF",
     "FastMNMF2",
+    "FourStems",
+    "HPSSCascade",
+    "HPSSDiffusion",
+    "Melody",
+    "MidSide",
     "OnlineIVA",
     "OnlineNMF",
+    "OnlineREPETSIM",
     "OnlineSeparator",
     "OverIVA",
+    "Panned",
     "PrimalDualBSS",
     "Separation",
     "SigsepError",
+    "Sinusoidal",
     "SparseCoding",
+    "SpatialClustering",
+    "SpeechMusicEffects",
     "SubbandSplitting",
+    "Vocals",
     "Waveform",
     "WeakExclusionICA",
     "__version__",
     "audio",
     "beamforming",
     "datasets",
+    "denoise",
     "errors",
     "factorizers",
     "frontends",
@@ -132,9 +189,14 @@ __all__ = [
     "metrics",
     "oracle",
     "permutation",
+    "phase",
+    "recipes",
+    "remix",
+    "remixing",
     "save",
     "scaling",
     "separate",
+    "streaming",
     "synthesize",
 ]
 
@@ -154,9 +216,13 @@ if TYPE_CHECKING:
         metrics,
         oracle,
         permutation,
+        phase,
+        recipes,
+        remixing,
         scaling,
+        streaming,
     )
-    from sigsep_classic.api import separate
+    from sigsep_classic.api import denoise, remix, separate
     from sigsep_classic.audio import load, save
     from sigsep_classic.datasets.synthetic import synthesize
     from sigsep_classic.errors import SigsepError
@@ -185,18 +251,45 @@ if TYPE_CHECKING:
     from sigsep_classic.factorizers.demixing.scica import SCICA
     from sigsep_classic.factorizers.demixing.subband import SubbandSplitting
     from sigsep_classic.factorizers.demixing.tiss import TISS
+    from sigsep_classic.factorizers.denoising.dehum import Dehum
+    from sigsep_classic.factorizers.denoising.denoise import Denoise
     from sigsep_classic.factorizers.dereverberation.wpe import WPE
     from sigsep_classic.factorizers.harmonic.hpss import HPSS
+    from sigsep_classic.factorizers.harmonic.hpss_diffusion import HPSSDiffusion
+    from sigsep_classic.factorizers.harmonic.hrps import HRPS
+    from sigsep_classic.factorizers.lowrank.common_fate import CommonFate
     from sigsep_classic.factorizers.lowrank.complex_nmf import ComplexNMF
     from sigsep_classic.factorizers.lowrank.nmf import NMF
     from sigsep_classic.factorizers.lowrank.nmf_online import OnlineNMF
     from sigsep_classic.factorizers.lowrank.ntf import NTF
     from sigsep_classic.factorizers.lowrank.rpca import RPCA
+    from sigsep_classic.factorizers.pitch.melody import Melody
+    from sigsep_classic.factorizers.pitch.simm import SIMM
+    from sigsep_classic.factorizers.pitch.sinusoidal import Sinusoidal
+    from sigsep_classic.factorizers.repetition.ft2d import FT2D
+    from sigsep_classic.factorizers.repetition.kam import KAM
     from sigsep_classic.factorizers.repetition.repet import REPET
     from sigsep_classic.factorizers.repetition.repet_adaptive import AdaptiveREPET
+    from sigsep_classic.factorizers.repetition.repet_extended import ExtendedREPET
     from sigsep_classic.factorizers.repetition.repet_sim import REPETSIM
+    from sigsep_classic.factorizers.repetition.repet_sim_online import OnlineREPETSIM
+    from sigsep_classic.factorizers.stereo.adress import ADRess
+    from sigsep_classic.factorizers.stereo.centre import Centre
+    from sigsep_classic.factorizers.stereo.duet import DUET
+    from sigsep_classic.factorizers.stereo.mid_side import MidSide
+    from sigsep_classic.factorizers.stereo.panned import Panned
+    from sigsep_classic.factorizers.stereo.projet import PROJET
+    from sigsep_classic.factorizers.stereo.spatial_clustering import SpatialClustering
     from sigsep_classic.frontends import STFT, ConstantQ, Waveform
-    from sigsep_classic.recipes import BSS
+    from sigsep_classic.recipes import (
+        BSS,
+        Drums,
+        Ensemble,
+        FourStems,
+        HPSSCascade,
+        SpeechMusicEffects,
+        Vocals,
+    )
     from sigsep_classic.separation import Separation
 
 

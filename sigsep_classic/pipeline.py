@@ -17,12 +17,15 @@ from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
 from sigsep_classic.frontends import STFT
 from sigsep_classic.grouping import GROUPERS
+from sigsep_classic.phase import consistent_wiener, griffin_lim, misi, unwrapped
 from sigsep_classic.refusals import (
     NO_NUMBER,
     check_estimates,
     check_groups_named,
     check_located,
     check_mask,
+    check_phase,
+    check_rephased,
     check_request,
 )
 from sigsep_classic.separation import Separation
@@ -46,6 +49,7 @@ def separate_array(
     *,
     frontend: FrontEnd | None = None,
     mask: str | None = None,
+    phase: str | None = None,
     groups: Groups = None,
     n_sources: int | None = None,
     order: str | None = None,
@@ -68,6 +72,9 @@ def separate_array(
         One of `refusals.MASKS`; default: the method's own gains, or ``"ratio"``. The beamformers (``"mvdr"``,
         ``"mwf"``, ``"gev"``) need several channels and leave a stem ``residual``; they are steered by masks, or by the
         estimates of methods that make some (`beamforming.refiltered`).
+    phase : str, optional
+        One of `phase.PHASES`: where masked stems take their phases from. Default: ``"mixture"``. The others work on an
+        STFT; stems add up to x with all but ``"griffin_lim"``.
     groups : optional
         Names with component indices, a name in `grouping.GROUPERS`, or a function of the model that returns
         names with indices. Default: a method's own stems; for components, ``"timbre"``.
@@ -87,7 +94,9 @@ def separate_array(
         Stems of the shape and dtype of x.
     """
     chooses = frontend is None and hasattr(method, "fit_samples")
-    grid = None if chooses else (frontend or default_frontend(method, sample_rate)).grid(sample_rate)
+    known = None if chooses else frontend or default_frontend(method, sample_rate)
+    check_phase(phase, mask, known)
+    grid = None if known is None else known.grid(sample_rate)
     check_request(
         method,
         channels=len(x),
@@ -104,13 +113,13 @@ def separate_array(
         X = frontend.analyze(leveled)
     else:
         frontend = default_frontend(method, sample_rate) if frontend is None else frontend
-        method = told(method, grid=frontend.grid(sample_rate), frontend=frontend)
+        method = told(method, grid=frontend.grid(sample_rate), frontend=frontend, level=level(x))
         X = frontend.analyze(leveled)
         model = method.fit(X, **options)
     if order is not None:
         model = _ordered(model, order, positions, frontend.grid(sample_rate))
     grouped = partial(stems_of, model, x, sample_rate, frontend)
-    stems, found = grouped(mask=mask, groups=groups, n_sources=n_sources, X=X)
+    stems, found = grouped(mask=mask, phase=phase, groups=groups, n_sources=n_sources, X=X)
     return Separation(
         stems=stems,
         mixture=x,
@@ -120,6 +129,7 @@ def separate_array(
         frontend=frontend,
         groups=found,
         mask=mask,
+        phase=phase,
         grouped=grouped,
     )
 
@@ -131,6 +141,7 @@ def stems_of(
     frontend: FrontEnd,
     *,
     mask: str | None = None,
+    phase: str | None = None,
     groups: Groups = None,
     n_sources: int | None = None,
     X: Array | None = None,
@@ -141,17 +152,18 @@ def stems_of(
     ----------
     model : Model
         Fitted to x.
-    x, sample_rate, frontend, mask, groups, n_sources
+    x, sample_rate, frontend, mask, phase, groups, n_sources
         As in `separate_array`.
     X : array (channels, freq, frames), optional
         Coefficients of x divided by its `level`, where they are at hand.
     """
     check_mask(mask, len(x))
+    check_phase(phase, mask, frontend)
     scale = level(x)
     leveled = x / x.dtype.type(scale)
     wanted = _groups(model, groups, n_sources, frontend.grid(sample_rate))
     X = frontend.analyze(leveled) if X is None else X
-    stems = _synthesized(model, wanted, X, mask, frontend, leveled)
+    stems = _synthesized(model, wanted, X, mask, phase or "mixture", frontend, leveled)
     return {name: stem * x.dtype.type(scale) for name, stem in stems.items()}, wanted
 
 
@@ -168,7 +180,7 @@ def level(x: Array) -> float:
 
 
 def told(method: Any, **facts: Any) -> Any:
-    """Return a method with those of its fields filled in that are None and that ``facts`` (grid, frontend) know."""
+    """Return a method with its fields that are None filled in from ``facts``: grid, frontend and level."""
     asked = {name: value for name, value in facts.items() if getattr(method, name, value) is None}
     return dataclasses.replace(method, **asked) if asked else method
 
@@ -210,14 +222,23 @@ def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> di
 
 
 def _synthesized(
-    model: Any, groups: dict[str, list[int]], X: Array, mask: str | None, frontend: FrontEnd, x: Array
+    model: Any,
+    groups: dict[str, list[int]],
+    X: Array,
+    mask: str | None,
+    phase: str,
+    frontend: FrontEnd,
+    x: Array,
 ) -> dict[str, Array]:
     """Return a signal for each group of components, and what they leave over where the model says so."""
     left_out = _left_out(model, groups)
     complete = not left_out
+    everything = groups if complete else {**groups, LEFT_OUT: left_out}
     if mask is None and isinstance(model, MaskModel):
+        if phase != "mixture":
+            return _rephased(groups, phase, X, frontend, x, gains=model.gains(everything))
         return _masked(groups, (model.gain(members) for members in groups.values()), X, frontend, x, complete)
-    Y = model.reconstruct(groups if complete else {**groups, LEFT_OUT: left_out})
+    Y = model.reconstruct(everything)
     estimates = are_estimates(model, Y)
     residual = getattr(model, "residual", False)
     if mask == "multichannel_wiener" and not estimates:
@@ -227,6 +248,9 @@ def _synthesized(
         estimates = residual = True
     else:
         check_estimates(mask, estimates=estimates)
+    if estimates and phase != "mixture":
+        check_rephased(phase, residual=residual)
+        return _rephased(groups, phase, X, frontend, x, Y=Y)
     if estimates:
         stems = {name: frontend.synthesize(Y_n, x.shape[-1]) for name, Y_n in zip(groups, Y, strict=False)}
         if complete and residual:
@@ -234,7 +258,39 @@ def _synthesized(
         elif complete:
             _close(stems, x)
         return stems
-    return _masked(groups, masking.GAINS[mask or "ratio"](Y, model.power), X, frontend, x, complete)
+    gains = masking.GAINS[mask or "ratio"](Y, model.power)
+    if phase != "mixture":
+        return _rephased(groups, phase, X, frontend, x, gains=gains)
+    return _masked(groups, gains, X, frontend, x, complete)
+
+
+def _rephased(
+    groups: dict[str, list[int]],
+    phase: str,
+    X: Array,
+    frontend: Any,
+    x: Array,
+    *,
+    gains: Any = None,
+    Y: Any = None,
+) -> dict[str, Array]:
+    """Return signals of the magnitudes of masked or estimated sources with new phases."""
+    n_samples = x.shape[-1]
+    V = abs(Y) if gains is None else gains * abs(X)
+    if phase == "consistent_wiener":
+        y = consistent_wiener(V * abs(X), X, frontend, n_samples).y
+    elif phase == "griffin_lim":
+        xp = namespace(X)
+        V = xp.broadcast_to(V, (len(V), *X.shape))
+        start = xp.ascontiguousarray(xp.broadcast_to(X if Y is None else Y, V.shape))
+        y = griffin_lim(V, frontend, n_samples, start=start)
+    else:
+        start = unwrapped(V, X, frontend) if phase == "unwrapped" else Y
+        y = misi(V, X, frontend, n_samples, start=start)
+    stems = dict(zip(groups, y, strict=False))
+    if phase != "griffin_lim" and len(y) == len(groups):
+        _close(stems, x)
+    return stems
 
 
 def _beamformed(model: Any, Y: Array, X: Array, mask: str, *, estimates: bool) -> Array:

@@ -13,7 +13,9 @@ from sigsep_classic import geometry, masking
 from sigsep_classic.beamforming import FILTERS
 from sigsep_classic.checks import check_choice, check_count
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.frontends import STFT
 from sigsep_classic.grouping import GROUPERS
+from sigsep_classic.phase import PHASES
 from sigsep_classic.typing import Grid
 
 MASKS = (*masking.MASKS, *FILTERS)
@@ -96,6 +98,31 @@ def check_mask(mask: str | None, channels: int) -> None:
         raise ParameterError(f"mask {mask!r} is unknown; use one of {', '.join(MASKS)}")
     if mask in FILTERS and channels == 1:
         raise ParameterError(f"mask {mask!r} is a filter over several channels; this recording has one")
+
+
+def check_phase(phase: str | None, mask: str | None, frontend: Any) -> None:
+    """Refuse phases that are unknown, and others than the mixture's but on an STFT (None: not known yet)."""
+    if phase is None or phase == "mixture":
+        return
+    check_choice("phase", phase, PHASES)
+    if mask in FILTERS:
+        raise ParameterError(f"phase {phase!r} is for masks; {mask!r} is a filter that has phases of its own")
+    if frontend is not None and not isinstance(frontend, STFT):
+        raise ParameterError(
+            f"phase {phase!r} works on an STFT, not {type(frontend).__name__}; take frontend=STFT(...)"
+        )
+
+
+def check_rephased(phase: str, *, residual: bool) -> None:
+    """Refuse phases that estimates cannot be given: they have some, which only misi and griffin_lim begin with."""
+    if phase not in ("misi", "griffin_lim"):
+        raise ParameterError(
+            f"phase {phase!r} is for masks; these estimates have phases, which misi and griffin_lim start from"
+        )
+    if residual:
+        raise ParameterError(
+            f"phase {phase!r} is for stems that add up to the mixture; these leave a residual"
+        )
 
 
 def check_estimates(mask: str | None, *, estimates: bool) -> None:

@@ -10,10 +10,10 @@ from types import EllipsisType
 from typing import Any, Self
 
 from sigsep_classic.audio import SaveRecord, save_all
-from sigsep_classic.backend import to_host
-from sigsep_classic.checks import check_number
+from sigsep_classic.backend import from_foreign, to_foreign, to_host
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.geometry import Delays, tdoa
+from sigsep_classic.remixing import Change, parse, remixed
 from sigsep_classic.typing import Array
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -41,6 +41,8 @@ class Separation(Mapping[str, Array]):
         Components of the model in each stem; a stem ``residual`` has none.
     mask : str, optional
         The mask that was asked for; None is the method's own way.
+    phase : str, optional
+        Where masked stems have their phases from; None is the mixture.
     grouped : callable, optional
         Makes the stems of the model anew, and says their components, for `regroup`.
     track : str
@@ -57,6 +59,7 @@ class Separation(Mapping[str, Array]):
     frontend: Any = None
     groups: dict[str, list[int]] | None = None
     mask: str | None = None
+    phase: str | None = None
     grouped: Callable[..., tuple[dict[str, Array], dict[str, list[int]]]] | None = field(
         default=None, repr=False
     )
@@ -124,12 +127,13 @@ class Separation(Mapping[str, Array]):
         *,
         n_sources: int | EllipsisType | None = ...,
         mask: str | EllipsisType | None = ...,
+        phase: str | EllipsisType | None = ...,
     ) -> Self:
         """Return other stems of the same model, without fitting it again.
 
         Parameters
         ----------
-        groups, n_sources, mask : optional
+        groups, n_sources, mask, phase : optional
             As for `sigsep_classic.separate`, None included: the default there. What is not given stays as it is in
             this separation; ``groups`` and ``n_sources`` are about one thing, so either replaces both.
 
@@ -151,38 +155,37 @@ class Separation(Mapping[str, Array]):
             "groups": None if groups is ... else groups,
             "n_sources": None if n_sources is ... else n_sources,
             "mask": self.mask if mask is ... else mask,
+            "phase": self.phase if phase is ... else phase,
         }
         stems, found = self.grouped(**wanted)
-        return replace(self, stems=stems, groups=found, mask=wanted["mask"])
+        return replace(self, stems=stems, groups=found, mask=wanted["mask"], phase=wanted["phase"])
 
-    def remix(self, gains: Mapping[str, float] | None = None, /, **more: float) -> Array:
-        """Return the mixture with stems turned up or down.
+    def remix(
+        self, changes: str | Mapping[str, float | Change] | None = None, /, **more: float | Change
+    ) -> Array:
+        """Return the mixture with changed stems: turned up or down, moved, filtered, dried.
 
         Parameters
         ----------
-        gains : mapping of str to float, optional
-            Linear gain of each stem; stems not named keep gain 1. May be given as keywords.
+        changes : str, or mapping of str to float or Change, optional
+            Linear gains, or a line such as ``"vocals -6dB; drums mute; other pan left lowpass 4k"``
+            (`remixing.parse`); stems not named stay as they are. May be given as keywords.
 
         Returns
         -------
         array
-            ``mixture + sum of (gain - 1) * stem``: exactly the mixture when every gain is 1.
+            ``mixture + sum of (changed stem - stem)``: exactly the mixture where nothing changes.
 
         Raises
         ------
         ParameterError
-            A name is no stem.
+            A name is no stem, or a change is not understood or out of range.
         """
-        wanted = {**(gains or {}), **more}
-        for name in wanted:
-            if name not in self.stems:
-                raise ParameterError(f"remix: no stem {name!r}; there are {', '.join(self.stems)}")
-            check_number(f"remix gain of {name!r}", wanted[name])
-        mix = self.mixture.copy() if hasattr(self.mixture, "copy") else self.mixture.clone()
-        for name, gain in wanted.items():
-            if gain != 1:
-                mix += (float(gain) - 1) * self.stems[name]
-        return mix
+        told = parse(changes) if isinstance(changes, str) else dict(changes or {})
+        stems = {name: from_foreign(stem) for name, stem in self.stems.items()}
+        mixture = from_foreign(self.mixture)
+        mix = remixed(mixture, stems, self.sample_rate, {**told, **more})
+        return mix if mixture is self.mixture else to_foreign(mix, self.mixture)
 
     def save(
         self,

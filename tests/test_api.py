@@ -226,7 +226,7 @@ def refuse(kind, said, *args, **options):
 
 
 def test_an_unknown_method_says_what_was_meant(song):
-    refuse(errors.ParameterError, "'hpps' is unknown; did you mean 'hpss'", song, RATE, method="hpps")
+    refuse(errors.ParameterError, "'hpsss' is unknown; did you mean 'hpss'", song, RATE, method="hpsss")
     refuse(errors.ParameterError, "'deep' is unknown; methods: nmf, ", song, RATE, method="deep")
 
 

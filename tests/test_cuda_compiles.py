@@ -28,6 +28,7 @@ MAY_USE_DOUBLE = {
     "demixing_ipa",
     "online_demixing",
     "online_prediction",
+    "wiener",
 }
 
 

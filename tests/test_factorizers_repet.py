@@ -8,6 +8,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic import REPET, REPETSIM, AdaptiveREPET, synthesize
 from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.factorizers.demixing.online_stream import OnlineSeparator
+from sigsep_classic.factorizers.repetition.repet_extended import ExtendedREPET
+from sigsep_classic.factorizers.repetition.repet_sim_online import OnlineREPETSIM
 from sigsep_classic.metrics import si_sdr
 from sigsep_classic.pipeline import separate_array
 from sigsep_classic.typing import Grid
@@ -34,6 +37,10 @@ def methods(*, threshold=0.0, **common):
             grid=GRID, min_period=0.5, max_period=4, segment_length=6, segment_step=2, **common
         ),
         "repet_sim": REPETSIM(grid=GRID, distance=0.6, threshold=threshold, **common),
+        "repet_extended": ExtendedREPET(
+            grid=GRID, min_period=0.5, max_period=4, segment_length=5, segment_step=2, **common
+        ),
+        "repet_sim_online": OnlineREPETSIM(grid=GRID, buffer=6, distance=0.6, threshold=threshold, **common),
     }
 
 
@@ -50,7 +57,7 @@ def test_what_repeats_exactly_is_background_with_a_gain_of_exactly_one(name, rea
     assert_array_equal(gains[1], np.zeros_like(V))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "repet_sim_online"])
 def test_what_stands_out_once_is_foreground(name):
     V = periodic(11, 110)
     mixture = V.copy()
@@ -132,7 +139,7 @@ def test_the_period_in_seconds_overrides_the_search():
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 14])
-@pytest.mark.parametrize("name", ["repet", "repet_adaptive"])
+@pytest.mark.parametrize("name", ["repet", "repet_adaptive", "repet_extended"])
 def test_a_signal_too_short_to_repeat_is_all_background(name, n_frames):
     V = noise((1, 4, n_frames))
     assert_array_equal(methods()[name].fit(V).gains()[0], np.ones_like(V))
@@ -165,7 +172,13 @@ def test_a_level_changes_no_gain(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_voice_over_a_loop_comes_out_better_than_it_went_in(name):
     mix = synthesize("repeat", seconds=9.6, sample_rate=16000)
-    kinds = {"repet": REPET(), "repet_adaptive": AdaptiveREPET(), "repet_sim": REPETSIM()}
+    kinds = {
+        "repet": REPET(),
+        "repet_adaptive": AdaptiveREPET(),
+        "repet_sim": REPETSIM(),
+        "repet_extended": ExtendedREPET(segment_length=8, segment_step=1),
+        "repet_sim_online": OnlineREPETSIM(),
+    }
     sep = separate_array(mix.mixture, mix.sample_rate, kinds[name])
     for stem in ("background", "foreground"):
         before = si_sdr(mix.stems[stem], mix.mixture)
@@ -177,13 +190,16 @@ def test_a_voice_over_a_loop_comes_out_better_than_it_went_in(name):
         assert_allclose(loops, round(loops), atol=0.02)
 
 
-@pytest.mark.parametrize("kind", [REPET, AdaptiveREPET, REPETSIM])
+KINDS = [REPET, AdaptiveREPET, REPETSIM, ExtendedREPET, OnlineREPETSIM]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_times_in_seconds_need_a_grid(kind):
     with pytest.raises(ParameterError, match=r"give grid=frontend\.grid"):
         kind().fit(np.ones((1, 4, 5)))
 
 
-@pytest.mark.parametrize("kind", [REPET, AdaptiveREPET, REPETSIM])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(4, 5), (1, 4, 0), (0, 4, 5)])
 def test_what_is_no_spectrogram_is_refused(kind, shape):
     with pytest.raises(ShapeError, match=r"expected \(channels, freq, frames\)"):
@@ -204,8 +220,74 @@ def test_what_is_no_spectrogram_is_refused(kind, shape):
         (REPETSIM, {"n_similar": 0}, "n_similar is 0"),
         (REPETSIM, {"threshold": 1.1}, "threshold is 1.1"),
         (REPETSIM, {"distance": -1}, "distance is -1"),
+        (ExtendedREPET, {"segment_length": 0}, "segment_length is 0"),
+        (ExtendedREPET, {"segment_length": 2, "segment_step": 3}, "segment_step is 3; it must be at most"),
+        (OnlineREPETSIM, {"buffer": 0}, "buffer is 0"),
+        (OnlineREPETSIM, {"threshold": 2}, "threshold is 2"),
+        (REPET, {"compat": "nussl"}, "compat is 'nussl'; use one of repet-python"),
     ],
 )
 def test_parameters_out_of_range_are_refused(kind, options, said):
     with pytest.raises(ParameterError, match=said):
         kind(**options)
+
+
+# ---- several segments, and streams
+
+
+def test_one_segment_is_repet():
+    V = noise((2, 12, 90))
+    method = ExtendedREPET(grid=GRID, segment_length=10, min_period=0.5, max_period=2)
+    whole = REPET(grid=GRID, min_period=0.5, max_period=2).fit(V)
+    assert_array_equal(method.fit(V).masks, whole.masks)
+
+
+def test_each_segment_has_its_own_period_and_overlaps_are_blended_on_a_line():
+    V = np.concatenate([periodic(9, 60), periodic(14, 60, seed=1)], axis=-1) + 0.1 * noise((2, 12, 120))
+    method = ExtendedREPET(
+        grid=GRID, segment_length=6, segment_step=4, min_period=0.5, max_period=1.7, cutoff=0
+    )
+    model = method.fit(V)
+    assert_array_equal(model.extra["starts"], [0, 40])
+    gains = model.gains()[0]
+    first = REPET(grid=GRID, period=model.extra["periods"][0] / 10, cutoff=0).fit(V[:, :, :60]).gains()[0]
+    last = REPET(grid=GRID, period=model.extra["periods"][1] / 10, cutoff=0).fit(V[:, :, 40:]).gains()[0]
+    assert_array_equal(gains[:, :, :40], first[:, :, :40])
+    assert_array_equal(gains[:, :, 60:], last[:, :, 20:])
+    weight = (np.arange(20) + 0.5) / 20
+    blended = first[:, :, 40:] * (1 - weight) + last[:, :, :20] * weight
+    assert_allclose(gains[:, :, 40:60], blended, rtol=1e-14)
+
+
+def test_online_a_frame_knows_but_the_buffer_before_it():
+    V = noise((2, 7, 70))
+    method = OnlineREPETSIM(grid=GRID, buffer=2, distance=0.2, n_similar=5, cutoff=0)
+    gains = method.fit(V).gains()[0]
+    for t in (0, 1, 19, 20, 50, 69):
+        seen = V[:, :, max(0, t - 19) : t + 1]
+        expected = repet_sim.background_gain(seen, number=5, distance=2, threshold=0, background_bins=1)
+        assert_array_equal(gains[:, :, t], expected[:, :, -1])
+
+
+def test_a_stream_in_blocks_gives_what_the_whole_gives():
+    X = noise((2, 7, 95)) * np.exp(2j * np.pi * noise((2, 7, 95), seed=1))
+    method = OnlineREPETSIM(grid=GRID, buffer=2, distance=0.2)
+    state, blocks, t = method.start(2, 7), [], 0
+    for size in (1, 1, 30, 7, 56):
+        stems, state = method.process(X[:, :, t : t + size], state)
+        assert state.past.shape[-1] <= 19
+        blocks.append(stems)
+        t += size
+    expected = method.fit(X).gains() * X
+    assert_allclose(np.concatenate(blocks, axis=-1), expected, atol=1e-12)
+    with pytest.raises(ShapeError, match="this stream has"):
+        method.process(X[:1], state)
+
+
+def test_samples_of_a_stream_give_the_stems_of_the_whole():
+    x = synthesize("repeat", seconds=2.0, sample_rate=8000).mixture.astype(float)
+    method = OnlineREPETSIM(buffer=1, distance=0.1)
+    separator = OnlineSeparator(method, n_channels=len(x), sample_rate=8000)
+    parts = [separator.push(x[:, t : t + 700]) for t in range(0, x.shape[1], 700)] + [separator.flush()]
+    sep = separate_array(x, 8000, method)
+    assert_allclose(np.concatenate(parts, axis=-1), np.stack(list(sep.values())), atol=1e-10)

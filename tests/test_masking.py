@@ -21,6 +21,7 @@ PARTITIONS = {
     "wiener of magnitudes": masking.wiener,
     "wiener of powers": lambda V: masking.wiener(V, power=2),
     "binary": masking.binary,
+    "logit": lambda V: masking.GAINS["logit"](V, 1.0),
 }
 
 
@@ -142,14 +143,35 @@ def test_multichannel_wiener_is_the_naive_loop(channels, n_iter, power):
 
 @pytest.mark.parametrize("n_iter", [0, 1, 2])
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_multichannel_wiener_is_norberts(channels, n_iter):
-    """norbert adds 1.5e-8 to each covariance where we add a millionth of its mean eigenvalue: 1e-4 apart."""
+@pytest.mark.parametrize("softmask", [True, False])
+def test_multichannel_wiener_with_its_eps_is_norberts(channels, n_iter, softmask):
     norbert = pytest.importorskip("norbert")
-    V, X = spectrograms((3, channels, 6, 40)) + 0.1, mixture((channels, 6, 40))
-    Y = masking.multichannel_wiener(V, X, n_iter=n_iter)
-    v_tfcj, x_tfc = (V**2).transpose(3, 2, 1, 0).copy(), X.transpose(2, 1, 0).copy()
-    theirs = norbert.wiener(v_tfcj, x_tfc, iterations=n_iter).transpose(3, 2, 1, 0)
-    assert_allclose(Y, theirs, atol=1e-12 if n_iter == 0 else 1e-4)
+    V, X = spectrograms((4, channels, 6, 40)) + 0.1, mixture((channels, 6, 40)) * 20
+    before = X.copy()
+    start = "softmask" if softmask else "mixture_phase"
+    power = 2 if softmask else 1  # what norbert takes: any V for the mask, magnitudes for the mixture's phase
+    eps = np.finfo(float).eps
+    Y = masking.multichannel_wiener(V, X, power=power, n_iter=n_iter, start=start, eps=eps)
+    v_tfcj, x_tfc = V.transpose(3, 2, 1, 0).copy(), X.transpose(2, 1, 0).copy()
+    theirs = norbert.wiener(v_tfcj, x_tfc, iterations=n_iter, use_softmask=softmask).transpose(3, 2, 1, 0)
+    assert_allclose(Y, theirs, rtol=1e-12, atol=1e-12 * abs(theirs).max())
+    assert_array_equal(X, before)
+
+
+@pytest.mark.parametrize("n_iter", [1, 3])
+def test_expectation_maximization_with_its_eps_is_norberts(n_iter):
+    norbert = pytest.importorskip("norbert")
+    X = mixture((2, 6, 40))
+    Y = masking.multichannel_wiener(spectrograms((3, 2, 6, 40)), X, n_iter=0)
+    before = Y.copy()
+    found = masking.expectation_maximization(Y, X, n_iter=n_iter, eps=np.finfo(float).eps)
+    y, v, R = norbert.expectation_maximization(Y.transpose(3, 2, 1, 0).copy(), X.transpose(2, 1, 0), n_iter)
+    assert_allclose(found.Y, y.transpose(3, 2, 1, 0), atol=1e-12)
+    assert_allclose(found.v, v.transpose(2, 1, 0), atol=1e-12)
+    assert_allclose(found.R, R.transpose(3, 0, 1, 2), atol=1e-12)
+    assert_array_equal(Y, before)
+    same = masking.expectation_maximization(Y, X, n_iter=n_iter).Y
+    assert_allclose(same.sum(axis=0), X, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_iter", [0, 1, 4])
@@ -185,13 +207,6 @@ def test_multichannel_wiener_scales_with_its_input(level):
     assert_allclose(masking.multichannel_wiener(V, X * level, n_iter=2) / level, Y, atol=1e-9)
 
 
-def test_multichannel_wiener_in_blocks_of_frequencies_is_the_same(monkeypatch):
-    V, X = spectrograms((2, 1, 9, 30)), mixture((2, 9, 30))
-    Y = masking.multichannel_wiener(V, X, n_iter=2)
-    monkeypatch.setattr(masking, "_BLOCK_CELLS", 1)
-    assert_allclose(masking.multichannel_wiener(V, X, n_iter=2), Y, atol=1e-12)
-
-
 def test_multichannel_wiener_separates_by_direction_what_gains_cannot():
     """Two sources that overlap everywhere, panned apart, models only half right: space finds the rest."""
     rng = np.random.default_rng(0)
@@ -209,8 +224,104 @@ def test_multichannel_wiener_separates_by_direction_what_gains_cannot():
     assert error(masking.multichannel_wiener(V, X, n_iter=3)) < 0.5 * single
 
 
+def test_multichannel_wiener_of_magnitudes_to_any_power_is_the_same():
+    V, X = spectrograms((3, 2, 4, 20)), mixture((2, 4, 20))
+    Y = masking.multichannel_wiener(V, X)
+    for power in (0.5, 2.0, 3.0):
+        assert_allclose(masking.multichannel_wiener(V**power, X, power=power), Y, atol=1e-9)
+
+
+# ---- other masks, and what is done to models
+
+
+def test_no_gain_is_nearer_than_the_phase_sensitive_one_and_all_sum_to_one():
+    S = mixture((3, 2, 4, 5))
+    X = S.sum(axis=0)
+    X[:, 0] = 0
+    gains = masking.phase_sensitive(S, X, top=math.inf)
+    assert_array_equal(gains[:, :, 0], np.zeros((3, 2, 5)))
+    assert (gains >= 0).all()
+    clipped = masking.phase_sensitive(S, X)
+    assert_array_equal(clipped, np.minimum(gains, 1))
+    inside = gains > 0
+    for shift in (-1e-3, 1e-3):
+        worse = abs((gains + shift) * X - S)[inside] >= abs(gains * X - S)[inside]
+        assert worse[np.broadcast_to(X != 0, S.shape)[inside]].all()
+    alike = np.array([0.2, 0.3, 0.5])[:, None, None, None] * mixture((1, 2, 4, 5))
+    assert_allclose(masking.phase_sensitive(alike, alike.sum(axis=0)).sum(axis=0), np.ones((2, 4, 5)))
+
+
+def test_filters_are_compressed_by_the_logistic_function_of_their_trace():
+    """What ``norbert.compress_filter`` documents; it stops at ``np.finfo`` of an array."""
+    gains = spectrograms((50, 1, 1))
+    expected = [1 / (1 + math.exp(-15 * (g - 0.6))) for g in gains.ravel()]
+    assert_allclose(masking.compress(gains).ravel(), expected, rtol=1e-12)
+    assert_allclose(masking.logit(gains).ravel(), expected, rtol=1e-12)
+    for W in (spectrograms((6, 2, 2)), mixture((6, 3, 3))):
+        W.flags.writeable = False
+        for filtered, given in zip(masking.compress(W), W, strict=True):
+            gain = np.trace(given)
+            step = 1 / (1 + np.exp(-15 * (gain - 0.6)))
+            assert_allclose(filtered, given / (np.finfo(float).eps + gain) * step, rtol=1e-12)
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_residual_model_is_norberts_under_compat_and_completes_the_mixture_without(power):
+    norbert = pytest.importorskip("norbert")
+    V, X = spectrograms((3, 2, 4, 30)), mixture((2, 4, 30))
+    theirs = norbert.residual_model(V.transpose(3, 2, 1, 0), X.transpose(2, 1, 0), power).transpose(
+        3, 2, 1, 0
+    )
+    assert_allclose(masking.residual_model(V, X, power=power, compat="norbert"), theirs, rtol=1e-10)
+    models = masking.residual_model(V, X, power=power)
+    assert (models.sum(axis=0) >= abs(X) ** power - 1e-12).all()
+    exact = masking.residual_model(5 * abs(X)[None] ** power * [[[[0.25]]], [[[0.75]]]], X, power=power)
+    assert_allclose(exact[-1], 0 * abs(X), atol=1e-12)
+    assert masking.residual_model(V[:, :1], X).shape == (4, 2, 4, 30)
+
+
+def test_reduce_interferences_is_norberts_under_compat_and_else_does_not_mix_sources():
+    norbert = pytest.importorskip("norbert")
+    V = spectrograms((3, 2, 20, 30))
+    theirs = norbert.reduce_interferences(V.transpose(3, 2, 1, 0)).transpose(3, 2, 1, 0)
+    assert_allclose(masking.reduce_interferences(V, compat="norbert"), theirs, rtol=1e-9)
+    V[0] *= 20
+    reduced = masking.reduce_interferences(V)
+    assert (reduced <= V).all()
+    assert (reduced[0] > 0.99 * V[0]).all()
+    assert (reduced[1:] < 0.01 * V[1:]).all()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda V, X: masking.phase_sensitive(V, X[:1]),
+        lambda V, X: masking.residual_model(V[..., :-1], X),
+        lambda V, X: masking.multichannel_wiener(V[..., :-1], X),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(call):
+    with pytest.raises(ShapeError, match="has shape"):
+        call(spectrograms((2, 2, 3, 4)), mixture((2, 3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda V, X: masking.multichannel_wiener(V, X, start="sharp"), "start is 'sharp'"),
+        (lambda V, X: masking.multichannel_wiener(V, X, eps=0), "eps is 0"),
+        (lambda V, X: masking.logit(V, threshold=2), "threshold is 2"),
+        (lambda V, X: masking.residual_model(V, X, compat="nussl"), "compat is 'nussl'"),
+        (lambda V, X: masking.phase_sensitive(V, X, top=0), "top is 0"),
+    ],
+)
+def test_wrong_options_are_refused(call, said):
+    with pytest.raises(ParameterError, match=said):
+        call(spectrograms((2, 2, 3, 4)), mixture((2, 3, 4)))
+
+
 def test_every_mask_users_can_name_exists():
     V = spectrograms((2, 1, 3, 4))
-    assert set(masking.MASKS) == {"ratio", "wiener", "binary", "multichannel_wiener"}
+    assert set(masking.MASKS) == {"ratio", "wiener", "binary", "logit", "multichannel_wiener"}
     for function in masking.GAINS.values():
         assert masking.is_partition(function(V, 1.0))

@@ -23,7 +23,8 @@ from sigsep_classic.oracle import ideal_ratio_mask
 
 pytestmark = pytest.mark.slow
 
-SPATIAL = FOR_ROOMS | {"ica"}
+STEREO = {"mid_side", "centre", "panned", "adress", "duet", "projet", "spatial_clustering"}
+SPATIAL = FOR_ROOMS | STEREO | {"ica"}
 """Methods that tell sources apart by how channels hear them."""
 
 

@@ -10,6 +10,8 @@ PROG = "sigsep-classic"
 
 VERBS = {
     "separate": "split sound files into stems",
+    "denoise": "take noise, and hum, off speech",
+    "remix": "change stems of sound files: level, place, filter, reverberation",
     "methods": "list the methods, their papers and parameters",
     "info": "say what is installed here: versions, devices, codecs, caches",
     "demo": "separate a mixture made on the spot, and score it against the truth",

@@ -103,7 +103,7 @@ def parameters_of(kind: type) -> list[Parameter]:
     order = {name: i for i, name in enumerate(docs)}
     found = []
     for field in sorted(dataclasses.fields(kind), key=lambda field: order.get(field.name, len(order))):
-        if not field.init or field.name in ("grid", "frontend"):
+        if not field.init or field.name in ("grid", "frontend", "level"):
             continue
         described, doc = docs.get(field.name, ("", ""))
         default, required = _default(field)

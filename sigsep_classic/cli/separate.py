@@ -25,7 +25,8 @@ STDOUT = "-"
 # Written down so that --help needs no NumPy; a test holds them to what the library has.
 CLIP_MODES = ("common", "clamp", "none")
 GROUPERS = ("timbre", "harmonic_percussive")
-MASKS = ("ratio", "wiener", "binary", "multichannel_wiener", "mvdr", "mwf", "gev")
+MASKS = ("ratio", "wiener", "binary", "logit", "multichannel_wiener", "mvdr", "mwf", "gev")
+PHASES = ("mixture", "misi", "consistent_wiener", "unwrapped", "griffin_lim")
 TAUGHT = ("nmf", "complex_nmf", "nmfd")
 FORMATS = ("wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "opus", "mp3")
 SUBTYPES = ("int16", "int24", "int32", "float32", "float64")
@@ -74,13 +75,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    to_stdout = options.output == STDOUT
-    _check_stdout(options, to_stdout)
+    check_stdout(options)
+    return carry_out(_settings(options), options)
+
+
+def carry_out(settings: Settings, options: argparse.Namespace) -> int:
+    """Do to every input what the settings say, and print the records; return the exit code."""
     from dataclasses import replace
 
     from sigsep_classic.cli.inputs import check_names, find_jobs
 
-    settings = _settings(options)
+    to_stdout = settings.outdir == STDOUT
     jobs = find_jobs(options.input, settings.outdir)
     if to_stdout and len(jobs) != 1:
         raise ParameterError(f"-o - takes one input, not {len(jobs)}; use -o FOLDER")
@@ -141,6 +146,10 @@ def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
     number = parsing.whole_number(1)
     options: dict[str, dict[str, Any]] = {
         "--mask": {"choices": MASKS, "help": "how spectrograms become gains (default: the method's own way)"},
+        "--phase": {
+            "choices": PHASES,
+            "help": "where masked stems have their phases from (default: mixture)",
+        },
         "--groups": {"metavar": "GROUPS", "help": grouping},
         "--n-sources": {
             "type": number,
@@ -248,6 +257,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         device=resolve_device(options.device),
         transform=transform,
         mask=given.get("mask"),
+        phase=given.get("phase"),
         groups=groups,
         n_sources=given.get("n_sources"),
         order=given.get("order"),
@@ -304,8 +314,9 @@ def _transform(given: dict[str, Any]) -> dict[str, Any]:
     return transform
 
 
-def _check_stdout(options: argparse.Namespace, to_stdout: bool) -> None:
-    if not to_stdout:
+def check_stdout(options: argparse.Namespace) -> None:
+    """Refuse to write several stems, or both sound and JSON, to standard output, or sound to a terminal."""
+    if options.output != STDOUT:
         return
     if len(options.stem) != 1:
         raise ParameterError("-o - writes one stem; say which with --stem NAME")

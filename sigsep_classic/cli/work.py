@@ -20,7 +20,7 @@ import scipy
 
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
-from sigsep_classic.api import load_examples, separate, taught
+from sigsep_classic.api import denoise, load_examples, remix, separate, taught
 from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
 from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe, drop_stdout
@@ -51,10 +51,14 @@ class Settings:
         As `backend.resolve_device` gave it.
     transform : dict
         ``n_fft``, ``hop`` and ``window``, those that were asked for.
-    mask, groups, n_sources, order, positions
+    mask, phase, groups, n_sources, order, positions
         As for `separate`.
     examples : dict of str to str
         Files of single sources by name.
+    denoising : dict
+        ``noise`` and ``hum`` of `denoise`, which is done in place of `separate` where there are any.
+    changes : str
+        Of stems, for `remix`, which is done in place of `separate` where there are any.
     run : str
         Tells this run from others of the same process; what is learnt from examples is kept under it.
     outdir : str
@@ -75,11 +79,14 @@ class Settings:
     device: str
     transform: dict[str, Any]
     mask: str | None = None
+    phase: str | None = None
     groups: Any = None
     n_sources: int | None = None
     order: str | None = None
     positions: list[list[float]] | None = None
     examples: dict[str, str] = field(default_factory=dict)
+    denoising: dict[str, Any] = field(default_factory=dict)
+    changes: str = ""
     outdir: str = "separated"
     template: str = TEMPLATE
     ext: str = "wav"
@@ -173,19 +180,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     rate = sound.sample_rate
     _check_encoding(settings, sound)
     tell("separating")
-    found = separate(
-        sound.samples,
-        rate,
-        method=_method(settings, sound),
-        frontend=settings.frontend(rate),
-        mask=settings.mask,
-        groups=settings.groups,
-        n_sources=settings.n_sources,
-        order=settings.order,
-        positions=settings.positions,
-        device=settings.device,
-        callback=_callback(settings.method, tell),
-    )
+    found = _found(sound, settings, tell)
     tell("writing")
     written = _write(_chosen(found, settings), job, settings)
     return {
@@ -197,9 +192,44 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         "parameters": _parameters(settings.method),
         "frontend": {"name": type(found.frontend).__name__, **_parameters(found.frontend)},
         **({"examples": settings.examples} if settings.examples else {}),
+        **settings.denoising,
+        **({"changes": settings.changes} if settings.changes else {}),
         "device": found.info["device"],
         "versions": versions(),
     }
+
+
+def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
+    rate = sound.sample_rate
+    frontend = settings.frontend(rate)
+    if settings.denoising:
+        more = settings.denoising
+        return denoise(
+            sound.samples, rate, method=settings.method, frontend=frontend, device=settings.device, **more
+        )
+    if settings.changes:
+        return remix(
+            sound.samples,
+            settings.changes,
+            rate,
+            method=settings.method,
+            frontend=frontend,
+            device=settings.device,
+        )
+    return separate(
+        sound.samples,
+        rate,
+        method=_method(settings, sound),
+        frontend=frontend,
+        mask=settings.mask,
+        phase=settings.phase,
+        groups=settings.groups,
+        n_sources=settings.n_sources,
+        order=settings.order,
+        positions=settings.positions,
+        device=settings.device,
+        callback=_callback(settings.method, tell),
+    )
 
 
 def _method(settings: Settings, sound: audio.Audio) -> Any:
@@ -320,7 +350,7 @@ def _parameters(method: Any) -> dict[str, Any]:
     return {
         f.name: getattr(method, f.name)
         for f in dataclasses.fields(method)
-        if f.name not in ("grid", "frontend")
+        if f.name not in ("grid", "frontend", "level")
     }
 
 

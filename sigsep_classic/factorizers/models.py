@@ -181,14 +181,14 @@ class MaskModel:
 
     def gain(self, members: Sequence[int]) -> Array:
         """Return the gain of the stems ``members`` together, (channels or 1, freq, frames); a view for one mask."""
-        xp, last = namespace(self.masks), len(self.masks)
+        xp, last, shape = namespace(self.masks), len(self.masks), self.masks.shape[1:]
         inside = [k for k in range(last) if k in members]
         outside = [k for k in range(last) if k not in members]
         if last not in members:
             if len(inside) == 1:
                 return self.masks[inside[0]]
             return self.masks[inside].sum(axis=0)
-        return 1 - self.masks[outside].sum(axis=0) if outside else xp.ones_like(self.masks[0])
+        return 1 - self.masks[outside].sum(axis=0) if outside else xp.ones(shape, dtype=self.masks.dtype)
 
     def gains(self, groups: Groups | None = None) -> Array:
         """Return the gains of each group, (groups, channels or 1, freq, frames)."""

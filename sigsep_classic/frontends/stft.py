@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.backend import fft_namespace, fft_options, namespace
+from sigsep_classic.backend import fft_namespace, namespace
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.frontends.edge import check_coefficients, check_signal
+from sigsep_classic.frontends.framing import added, blocks, cut, weights
+from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array, Grid
-
-_BLOCK_VALUES = 1 << 20
-"""Values of one block of windowed frames: small enough to stay in cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,19 +119,17 @@ class STFT:
         """
         xp = namespace(x)
         check_signal(x, "the STFT")
-        n_samples, n_frames = x.shape[-1], self.n_frames(x.shape[-1])
+        n_frames = self.n_frames(x.shape[-1])
         window = xp.asarray(_window(self.window, self.n_fft), dtype=x.dtype)
-        left = self.n_fft // 2
-        padded = xp.zeros((*x.shape[:-1], (n_frames - 1) * self.step + self.n_fft), dtype=x.dtype)
-        padded[..., left : left + n_samples] = x[..., : padded.shape[-1] - left]
-        frames = xp.lib.stride_tricks.as_strided(
-            padded,
-            (*x.shape[:-1], n_frames, self.n_fft),
-            (*padded.strides[:-1], self.step * padded.strides[-1], padded.strides[-1]),
-        )
-        X = xp.empty((*frames.shape[:-1], self.n_bins), dtype=xp.result_type(x.dtype, xp.complex64))
-        for part in self._blocks(X):
-            X[part] = _rfft(frames[part] * window)
+        X = xp.empty((*x.shape[:-1], n_frames, self.n_bins), dtype=xp.result_type(x.dtype, xp.complex64))
+        parts = blocks(x.shape[:-1], n_frames, n_fft=self.n_fft, least=1, whole=xp is not np)
+
+        def transform(first: int, last: int) -> None:
+            for at, start, stop in parts[first:last]:
+                frames = cut(x[at], start, stop - start, n_fft=self.n_fft, step=self.step)
+                X[at][..., start:stop, :] = _rfft(frames * window)
+
+        run_blocks(transform, len(parts))
         return X.swapaxes(-1, -2)
 
     def synthesize(self, X: Array, n_samples: int) -> Array:
@@ -157,31 +154,34 @@ class STFT:
         """
         xp = namespace(X)
         check_coefficients(X, self, n_samples)
-        spectra = X.swapaxes(-1, -2)
-        dtype = xp.empty(0, dtype=X.dtype).real.dtype
-        window = xp.asarray(_window(self.window, self.n_fft), dtype=dtype)
-        overlap = -(-self.n_fft // self.step)
-        total = xp.zeros((*spectra.shape[:-2], X.shape[-1] + overlap - 1, self.step), dtype=dtype)
-        for part in self._blocks(spectra):
-            self._overlap_add(total, _irfft(spectra[part], self.n_fft) * window, part)
-        weights = _overlapped(_window(self.window, self.n_fft) ** 2, self.step, X.shape[-1])
-        kept = slice(self.n_fft // 2, self.n_fft // 2 + n_samples)
-        scale = xp.asarray(1 / weights[kept], dtype=dtype)
-        return total.reshape(*spectra.shape[:-2], -1)[..., kept] * scale
+        spectra, n_frames = X.swapaxes(-1, -2), X.shape[-1]
+        x = xp.empty((*X.shape[:-2], n_samples), dtype=xp.empty(0, dtype=X.dtype).real.dtype)
+        window = xp.asarray(_window(self.window, self.n_fft), dtype=x.dtype)
+        left, overlap = self.n_fft // 2, -(-self.n_fft // self.step)
+        n_steps = -(-(left + n_samples) // self.step)
+        # Blocks of samples each read the frames before them anew, so that no two write to the same place.
+        parts = blocks(x.shape[:-1], n_steps, n_fft=self.n_fft, least=4 * overlap, whole=xp is not np)
 
-    def _blocks(self, frames: Array) -> list[tuple[Any, ...]]:
-        """Return index tuples that cut (..., frames, anything) into runs of frames that fit in cache."""
-        size = max(16, _BLOCK_VALUES // self.n_fft) if namespace(frames) is np else frames.shape[-2]
-        starts = range(0, frames.shape[-2], size)
-        return [(*lead, slice(s, s + size)) for lead in np.ndindex(frames.shape[:-2]) for s in starts]
+        def add(first: int, last: int) -> None:
+            for at, start, stop in parts[first:last]:
+                begin = max(0, start - overlap + 1)
+                frames = _irfft(spectra[at][..., begin : min(stop, n_frames), :], self.n_fft)
+                frames *= window
+                total = added(frames, start - begin, stop - start, step=self.step)
+                total *= self._scale(n_frames, start, stop, like=x)
+                low, high = max(start * self.step, left), min(stop * self.step, left + n_samples)
+                inside = slice(low - start * self.step, high - start * self.step)
+                x[at][..., low - left : high - left] = total.reshape(*total.shape[:-2], -1)[..., inside]
 
-    def _overlap_add(self, total: Array, frames: Array, part: tuple[Any, ...]) -> None:
-        """Add windowed frames (frames, n_fft) where ``part`` says into total (..., steps, hop)."""
-        *lead, run = part
-        target = total[tuple(lead)]
-        for r, start in enumerate(range(0, self.n_fft, self.step)):
-            piece = frames[:, start : start + self.step]
-            target[run.start + r : run.start + r + frames.shape[0], : piece.shape[1]] += piece
+        run_blocks(add, len(parts))
+        return x
+
+    def _scale(self, n_frames: int, start: int, stop: int, *, like: Array) -> Array:
+        """Return one over the sum of squared windows in steps ``start … stop - 1``; 0 where no window reaches."""
+        window = _window(self.window, self.n_fft)
+        sums = weights(window, n_frames, start, stop - start, step=self.step)
+        inverse = np.divide(1, sums, out=np.zeros_like(sums), where=sums > 0)
+        return namespace(like).asarray(inverse, dtype=like.dtype)
 
 
 def _window(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
@@ -209,19 +209,9 @@ def _folded(values: np.ndarray, step: int) -> np.ndarray:
     return padded.reshape(-1, step).sum(axis=0)
 
 
-def _overlapped(values: np.ndarray, step: int, n_frames: int) -> np.ndarray:
-    """Return ``values`` overlap-added over ``n_frames`` frames, edges included."""
-    overlap = -(-len(values) // step)
-    total = np.zeros((n_frames + overlap - 1, step))
-    for r, start in enumerate(range(0, len(values), step)):
-        piece = values[start : start + step]
-        total[r : r + n_frames, : len(piece)] += piece
-    return total.reshape(-1)
-
-
 def _rfft(frames: Array) -> Array:
-    return fft_namespace(frames).rfft(frames, axis=-1, overwrite_x=True, **fft_options(frames))
+    return fft_namespace(frames).rfft(frames, axis=-1, overwrite_x=True)
 
 
 def _irfft(spectra: Array, n: int) -> Array:
-    return fft_namespace(spectra).irfft(spectra, n=n, axis=-1, **fft_options(spectra))
+    return fft_namespace(spectra).irfft(spectra, n=n, axis=-1)

@@ -12,8 +12,10 @@ from sigsep_classic.kernels.layout import as_batch
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array
 
-LANE_BYTES = 256
-"""Width of a row of the buffer: a hundred rows then fit the first-level cache."""
+BUFFER_BYTES = 1 << 16
+"""Of what is ordered at a time: it stays in cache, and rows are long enough for the loop over them to be cheap."""
+LANES = 16
+"""Rows are at least so many bins, and a multiple of it."""
 
 
 def median_of_frames(V: Array, frames: Array, counts: Array) -> Array:
@@ -57,33 +59,48 @@ def _numpy(V: np.ndarray, frames: np.ndarray, counts: np.ndarray, out: np.ndarra
 
 
 def _cpu(V: np.ndarray, frames: np.ndarray, counts: np.ndarray, out: np.ndarray) -> None:
-    run_blocks(_median_lists, len(V) * len(frames), V, frames, counts, out)
+    run_blocks(_median_lists, len(frames), V, frames, counts, out)
 
 
 @jit
 def _median_lists(first, stop, V, frames, counts, out):  # type: ignore[no-untyped-def]
-    """Sort a row of bins at a time by Batcher's merge-exchange network (Knuth, TAOCP 3, algorithm 5.2.2M)."""
-    n_lists, n_bins = frames.shape[0], V.shape[2]
-    lanes = LANE_BYTES // V.itemsize
-    rows = np.zeros((frames.shape[1], lanes), V.dtype)
+    """Order rows of bins, as many at a time as the buffer holds, by a network that is made once a list."""
+    n_bins, longest = V.shape[2], frames.shape[1]
+    size = max(longest * LANES, BUFFER_BYTES // V.itemsize)
+    buffer = np.empty(size, V.dtype)
     half = V.dtype.type(0.5)
-    for item in range(first, stop):
-        plane, i = V[item // n_lists], item % n_lists
+    levels = 1
+    while (1 << levels) < longest:
+        levels += 1
+    pairs = np.empty((longest * levels * (levels + 1) // 4 + longest, 3), np.int64)
+    known, n_pairs = 0, 0
+    for i in range(first, stop):
         count = counts[i]
-        for f0 in range(0, n_bins, lanes):
-            width = min(lanes, n_bins - f0)
-            for r in range(count):
-                for j in range(width):
-                    rows[r, j] = plane[frames[i, r], f0 + j]
-            _sort_rows(rows, count)
-            low, high = rows[(count - 1) // 2], rows[count // 2]
-            for j in range(width):
-                middle = low[j] if count % 2 else (low[j] + high[j]) * half
-                out[item // n_lists, i, f0 + j] = middle
+        if count != known:
+            n_pairs = _median_network(count, pairs)
+            known = count
+        width = size // count // LANES * LANES
+        for c in range(len(V)):
+            for f0 in range(0, n_bins, width):
+                stop_f = min(f0 + width, n_bins)
+                rows = buffer[: count * (stop_f - f0)].reshape(count, stop_f - f0)
+                for r in range(count):
+                    rows[r] = V[c, frames[i, r], f0:stop_f]
+                for p in range(n_pairs):
+                    _exchange(rows[pairs[p, 0]], rows[pairs[p, 1]], pairs[p, 2])
+                if count % 2:
+                    out[c, i, f0:stop_f] = rows[count // 2]
+                else:
+                    out[c, i, f0:stop_f] = (rows[count // 2 - 1] + rows[count // 2]) * half
 
 
 @jit
-def _sort_rows(rows, count):  # type: ignore[no-untyped-def]
+def _median_network(count, pairs):  # type: ignore[no-untyped-def]
+    """Fill in Batcher's merge exchange (Knuth, TAOCP 3, algorithm 5.2.2M) without what the middle does not need.
+
+    Columns of ``pairs`` are the two rows and which of them is needed (1, 2, or 3 for both); returns their number.
+    """
+    n = 0
     p = 1
     while p < count:
         k = p
@@ -91,13 +108,43 @@ def _sort_rows(rows, count):  # type: ignore[no-untyped-def]
             for j in range(k % p, count - k, 2 * k):
                 for i in range(min(k, count - j - k)):
                     if (i + j) // (2 * p) == (i + j + k) // (2 * p):
-                        a, b = rows[i + j], rows[i + j + k]
-                        for lane in range(a.size):
-                            small = a[lane] if a[lane] < b[lane] else b[lane]
-                            b[lane] = b[lane] if a[lane] < b[lane] else a[lane]
-                            a[lane] = small
+                        pairs[n, 0] = i + j
+                        pairs[n, 1] = i + j + k
+                        n += 1
             k //= 2
         p *= 2
+    needed = np.zeros(count, np.int64)
+    needed[(count - 1) // 2] = 1
+    needed[count // 2] = 1
+    for i in range(n - 1, -1, -1):
+        low, high = pairs[i, 0], pairs[i, 1]
+        pairs[i, 2] = needed[low] + 2 * needed[high]
+        if pairs[i, 2]:
+            needed[low] = needed[high] = 1
+    kept = 0
+    for i in range(n):
+        if pairs[i, 2]:
+            pairs[kept] = pairs[i]
+            kept += 1
+    return kept
+
+
+@jit
+def _exchange(a, b, needed):  # type: ignore[no-untyped-def]
+    """Put the smaller values into a and the larger into b, where they are needed; each loop is vectorised."""
+    if needed == 3:
+        for i in range(a.size):
+            x, y = a[i], b[i]
+            a[i] = x if x < y else y
+            b[i] = y if x < y else x
+    elif needed == 1:
+        for i in range(a.size):
+            x, y = a[i], b[i]
+            a[i] = x if x < y else y
+    else:
+        for i in range(a.size):
+            x, y = a[i], b[i]
+            b[i] = y if x < y else x
 
 
 def _gpu(V: Array, frames: Array, counts: Array, out: Array) -> None:

@@ -11,8 +11,8 @@ extern "C" __global__ void similar_frames(const real* S, real* peaks, int* frame
     const real value = row[i];
     bool highest = value >= threshold;
     for (int d = 1; highest && d <= distance; d++) {
-      if (i - d >= 0 && row[i - d] >= value) highest = false;
-      if (i + d < n && row[i + d] >= value) highest = false;
+      if (i - d >= 0 && !(value > row[i - d])) highest = false;  // as is one beside a NaN
+      if (i + d < n && !(value > row[i + d])) highest = false;
     }
     peak[i] = highest ? value : real(-2);
     if (highest) atomicAdd(&found[0], 1);

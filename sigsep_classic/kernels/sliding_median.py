@@ -1,9 +1,10 @@
 """Median of a sliding window along time or frequency, edges reflected.
 
-The window is kept sorted while it slides: one value leaves, one enters, each slot needs one comparison of
-each kind and no branch, so that many neighbouring lanes go through the processor's vector unit (or one CUDA
-thread each) together. Results are those of ``scipy.ndimage.median_filter(mode="reflect")``, to the bit, as long
-as the window is not many times longer than the signal (there SciPy 1.17 mirrors wrongly).
+On the CPU neighbouring windows share a network of comparisons (`median_network`), which works on rows of neighbouring
+lanes; the CUDA twin gives each lane a thread, which keeps its window sorted while it slides: one value leaves, one
+enters, each slot needs one comparison of each kind and no branch. Results are those of
+``scipy.ndimage.median_filter(mode="reflect")``, to the bit, as long as the window is not many times longer than the
+signal (there SciPy 1.17 mirrors wrongly).
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.kernels import cuda
 from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.layout import as_batch, frames_first
+from sigsep_classic.kernels.median_network import BOTH, LOW, OUTPUT, program
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array
 
-LANES = 64
+LANES = 128
+"""Values in a row of registers: neighbours across the axis that is filtered."""
+
+TILE = 16
+"""Edge of the squares in which rows are turned to columns."""
+
+_CHUNK = 256
 _SEGMENT = 128
 CUDA_CONSTANTS = ({"SIZE": 3}, {"SIZE": 31}, {"SIZE": 201})
 
@@ -77,9 +85,13 @@ def _numpy(V: np.ndarray, size: int, axis: int) -> np.ndarray:
 
 def _cpu(V: np.ndarray, size: int, axis: int) -> np.ndarray:
     out = np.empty_like(V)
-    lanes = V.shape[1] if axis == -1 else V.shape[2]
-    per_plane = -(-lanes // LANES)
-    run_blocks(_median_blocks, len(V) * per_plane, V, out, size, axis == -1, per_plane)
+    n, lanes = (V.shape[2], V.shape[1]) if axis == -1 else V.shape[1:]
+    plan = program(size)
+    chunk = max(1, _CHUNK // plan.n_outputs) * plan.n_outputs
+    blocks = len(V) * -(-n // chunk) * -(-lanes // LANES)
+    run_blocks(
+        _median_blocks, blocks, V, out, size, axis == -1, plan.code, plan.n_registers, plan.n_outputs, chunk
+    )
     return out
 
 
@@ -90,50 +102,95 @@ def _reflected(i, n):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _median_blocks(first, stop, V, out, size, along_last, per_plane):  # type: ignore[no-untyped-def]
-    """Filter lane blocks ``first … stop - 1``; a block is up to 64 lanes of one plane."""
+def _rows(n_rows, dtype):  # type: ignore[no-untyped-def]
+    """Return zeros (n_rows, LANES) that begin where a line of the cache begins."""
+    space = np.zeros(n_rows * LANES + 16, dtype)
+    skip = (-space.ctypes.data // space.itemsize) % 16
+    return space[skip : skip + n_rows * LANES].reshape(n_rows, LANES)
+
+
+@jit
+def _loaded(work, at, plane, along_last, start, count, lane0, width):  # type: ignore[no-untyped-def]
+    """Copy inputs ``start … start + count - 1`` of ``width`` lanes, edges reflected, into rows ``at …``."""
+    n = plane.shape[1] if along_last else plane.shape[0]
+    first, stop = max(start, 0), min(start + count, n)
+    if along_last:
+        for j0 in range(0, width, TILE):
+            for i0 in range(first, stop, TILE):
+                for j in range(j0, min(j0 + TILE, width)):
+                    for i in range(i0, min(i0 + TILE, stop)):
+                        work[at + i - start, j] = plane[lane0 + j, i]
+    for k in range(count):
+        i = start + k
+        if along_last and 0 <= i < n:
+            continue
+        i = _reflected(i, n)
+        for j in range(width):
+            work[at + k, j] = plane[lane0 + j, i] if along_last else plane[i, lane0 + j]
+
+
+@jit
+def _stored(work, at, result, along_last, start, count, lane0, width):  # type: ignore[no-untyped-def]
+    """Copy rows ``at …`` to outputs ``start … start + count - 1`` of ``width`` lanes."""
+    if not along_last:
+        for i in range(count):
+            for j in range(width):
+                result[start + i, lane0 + j] = work[at + i, j]
+        return
+    for j0 in range(0, width, TILE):
+        for i0 in range(0, count, TILE):
+            for j in range(j0, min(j0 + TILE, width)):
+                for i in range(i0, min(i0 + TILE, count)):
+                    result[lane0 + j, start + i] = work[at + i, j]
+
+
+@jit
+def _exchange(work, code, inputs, outputs, lanes):  # type: ignore[no-untyped-def]
+    """Run a program over rows of ``lanes``: inputs from row ``inputs`` on, outputs to row ``outputs`` on."""
+    for k in range(len(code)):
+        kind, a, b, low, high = code[k, 0], code[k, 1], code[k, 2], code[k, 3], code[k, 4]
+        if a < 0:
+            a = inputs - 1 - a
+        if kind == OUTPUT:
+            for j in range(lanes):
+                work[outputs + b, j] = work[a, j]
+            continue
+        if b < 0:
+            b = inputs - 1 - b
+        if kind == BOTH:
+            for j in range(lanes):
+                x, y = work[a, j], work[b, j]
+                work[low, j] = x if x < y else y
+                work[high, j] = y if x < y else x
+        elif kind == LOW:
+            for j in range(lanes):
+                x, y = work[a, j], work[b, j]
+                work[low, j] = x if x < y else y
+        else:
+            for j in range(lanes):
+                x, y = work[a, j], work[b, j]
+                work[high, j] = y if x < y else x
+
+
+@jit
+def _median_blocks(first, stop, V, out, size, along_last, code, n_registers, n_outputs, chunk):  # type: ignore[no-untyped-def]
+    """Filter blocks ``first … stop - 1`` of ``chunk`` outputs and up to LANES lanes of one plane."""
     n = V.shape[2] if along_last else V.shape[1]
     lanes = V.shape[1] if along_last else V.shape[2]
-    half = size // 2
-    state = np.empty((size + 1, LANES), V.dtype)
-    before = np.empty(LANES, V.dtype)
-    leaving = np.empty(LANES, V.dtype)
-    source = np.zeros((n, LANES), V.dtype)
-    rank = size // 2
+    across = -(-lanes // LANES)
+    per_plane = -(-n // chunk) * across
+    results = n_registers + chunk + size - 1
+    work = _rows(results + chunk, V.dtype)
     for block in range(first, stop):
-        plane = V[block // per_plane]
-        result = out[block // per_plane]
-        lane0 = (block % per_plane) * LANES
+        plane, result = V[block // per_plane], out[block // per_plane]
+        start = block % per_plane // across * chunk
+        lane0 = block % across * LANES
         width = min(LANES, lanes - lane0)
-        if along_last:
-            for j in range(width):
-                for i in range(n):
-                    source[i, j] = plane[lane0 + j, i]
-        else:
-            for i in range(n):
-                for j in range(width):
-                    source[i, j] = plane[i, lane0 + j]
-        state[:] = np.inf
-        leaving[:] = np.inf
-        for step in range(n + size - 1):
-            entering = source[_reflected(step - half, n)]
-            before[:] = -np.inf
-            for i in range(size):
-                row = state[i]
-                after = state[i + 1]
-                for j in range(LANES):
-                    kept = row[j] if row[j] < leaving[j] else after[j]
-                    low = kept if kept < entering[j] else entering[j]
-                    row[j] = before[j] if before[j] > low else low
-                    before[j] = kept
-            done = step - size + 1
-            if done >= 0:
-                for j in range(width):
-                    if along_last:
-                        result[lane0 + j, done] = state[rank, j]
-                    else:
-                        result[done, lane0 + j] = state[rank, j]
-                leaving[:] = source[_reflected(done - half, n)]
+        count = min(chunk, n - start)
+        _loaded(work, n_registers, plane, along_last, start - size // 2, count + size - 1, lane0, width)
+        for done in range(0, count, n_outputs):
+            _exchange(work, code, n_registers + done, results + done, min(LANES, (width + 15) // 16 * 16))
+        _stored(work, results, result, along_last, start, count, lane0, width)
 
 
 def _gpu(V: Array, size: int, axis: int) -> Array:

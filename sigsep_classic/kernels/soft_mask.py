@@ -71,15 +71,21 @@ def _cpu(A: np.ndarray, B: np.ndarray, out: np.ndarray, power: float, margin: fl
 @jit(error_model="numpy")
 def _shares(first, stop, A, B, out, power, margin, split):  # type: ignore[no-untyped-def]
     one = A.dtype.type(1)
-    for i in range(first * RUN, min(stop * RUN, A.size)):
+    low, high = first * RUN, min(stop * RUN, A.size)
+    if power == 2:  # without a branch, so that it runs through the vector unit
+        for i in range(low, high):
+            a, b = A[i], margin * B[i]
+            top = max(a, b)
+            r = min(a, b) / top
+            large = one / (one + r * r)
+            share = large if a > b else one - large
+            out[i] = share if top > 0 else split
+        return
+    for i in range(low, high):
         a, b = A[i], margin * B[i]
         top = max(a, b)
         if top == 0:
             out[i] = split
-        elif power == 2:
-            r = min(a, b) / top
-            large = one / (one + r * r)
-            out[i] = large if a > b else one - large
         elif power == 1:
             u, v = a / top, b / top
             out[i] = u / (u + v)

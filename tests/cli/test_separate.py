@@ -363,6 +363,7 @@ def test_unusual_names_work(cli: Cli, make_song: Cli, name: str) -> None:
 
 def test_what_help_lists_is_what_the_library_has() -> None:
     assert set(verb.MASKS) == set(refusals.MASKS)
+    assert verb.PHASES == refusals.PHASES
     assert verb.CLIP_MODES == CLIP_MODES
     assert tuple(grouping.GROUPERS) == verb.GROUPERS
     assert tuple(FORMATS) == verb.FORMATS

@@ -64,7 +64,7 @@ def test_help_of_separate_shows_the_parameters_of_the_method_named(cli: Cli) -> 
     [
         (["separatee", "a.wav"], "did you mean 'separate'?"),
         (["song.wav"], "did you mean sigsep-classic separate song.wav?"),
-        (["xyzzy"], "use one of separate, methods"),
+        (["xyzzy"], "use one of separate, denoise"),
         (["--json", "info"], "--json comes before the verb"),
         (["info", "--jsno"], "did you mean --json?"),
         (["info", "more"], "'more' is one word too many"),

@@ -92,3 +92,31 @@ def test_one_and_four_threads_give_the_same_lists(use_threads, real):
     one = similar_frames(V, number=10, distance=9)
     use_threads(4)
     same(similar_frames(V, number=10, distance=9), one)
+
+
+@pytest.mark.parametrize(("memory", "ring"), [(1, False), (7, False), (7, True), (100, False)])
+def test_with_a_memory_every_twin_searches_the_last_frames_alone(twin, memory, ring):
+    V, options = noise(9, 41, np.float64), {"number": 4, "distance": 2, "memory": memory, "ring": ring}
+    expected = reference.recent_frames(V, **options)
+    first = memory - 1 if ring else 0  # before it the ring is not full
+    frames, counts = twin(similar_frames, V, **options)
+    found = [list(row[:count]) for row, count in zip(frames, counts, strict=True)]
+    assert found[first:] == expected[first:]
+    later = twin(similar_frames, V, first=20, **options)
+    same(later, (frames[20:], counts[20:]))
+
+
+def test_where_silence_hides_no_frame_near_a_silent_one_is_similar(twin, real):
+    V = noise(9, 41, real)
+    V[:, 20] = 0
+    frames, counts = twin(similar_frames, V, number=40, distance=3, silence_hides=True)
+    listed = {int(u) for row, count in zip(frames, counts, strict=True) for u in row[:count]}
+    assert listed & set(range(17, 24)) == {20}  # the silent frame itself keeps itself
+    assert list(frames[20, : counts[20]]) == [20]
+
+
+def test_a_distance_of_zero_takes_every_frame_above_the_threshold(twin, real):
+    V = exact(30, real)
+    _, counts = twin(similar_frames, V, number=30, distance=0, threshold=0.5)
+    S = reference.similarity(V)
+    assert_array_equal(counts, (S >= 0.5).sum(axis=1))

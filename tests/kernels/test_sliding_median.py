@@ -9,6 +9,7 @@ from scipy.ndimage import median_filter
 
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.kernels.layout import frames_first
+from sigsep_classic.kernels.median_network import BOTH, HIGH, LOW, OUTPUT, program
 from sigsep_classic.kernels.sliding_median import LANES, sliding_median
 from tests.kernels.conftest import in_order
 from tests.reference import sliding_median as reference
@@ -58,10 +59,50 @@ def test_the_emulated_grid_covers_segments_of_lanes(twin):
 
 
 @pytest.mark.parametrize("axis", [-1, -2])
-@pytest.mark.parametrize("size", [*range(2, 42), 64, 101, 200, 201])
+@pytest.mark.parametrize("size", [*range(2, 18), 31, 64, 201])
 def test_numba_is_scipys_median_filter_to_the_bit(real, size, axis):
     V = noise((2, 37, LANES + 5), real, size)
     assert_array_equal(sliding_median(V, size, axis=axis), scipy_median(V, size, axis))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", range(2, 202))
+def test_every_size_on_long_and_short_axes_is_scipys_to_the_bit(size):
+    for shape in ((1, 300, 53), (1, 53, LANES + 17)):  # SciPy errs from 8 times the length on
+        V = noise(shape, np.float32, size)
+        for axis in (-1, -2):
+            assert_array_equal(sliding_median(V, size, axis=axis), scipy_median(V, size, axis))
+
+
+@pytest.mark.parametrize("size", [2, 3, 8, 31, 101])
+def test_the_network_takes_any_zeros_and_ones_to_their_medians(size):
+    """What sorts all zeros and ones right sorts everything right (Knuth 5.3.4, the zero-one principle)."""
+    plan = program(size)
+    rng = np.random.default_rng(size)
+    inputs = rng.random((size + plan.n_outputs - 1, 4000)) < rng.random(4000)
+    rows: dict[int, np.ndarray] = {-1 - i: row for i, row in enumerate(inputs)}
+    outputs = np.zeros((plan.n_outputs, 4000), bool)
+    for kind, a, b, low, high in plan.code.tolist():
+        if kind == OUTPUT:
+            outputs[b] = rows[a]
+            continue
+        x, y = rows[a], rows[b]
+        assert not {low, high} & {a, b} or kind != BOTH
+        if kind != HIGH:
+            rows[low] = x & y
+        if kind != LOW:
+            rows[high] = x | y
+    for i in range(plan.n_outputs):
+        ones = inputs[i : i + size].sum(axis=0)
+        assert_array_equal(outputs[i], ones >= size - size // 2)
+
+
+def test_windows_share_most_comparisons():
+    exchanges = {size: len(program(size).code) / program(size).n_outputs for size in (9, 31, 101, 401)}
+    assert exchanges[9] < 10
+    assert exchanges[31] < 22
+    assert exchanges[101] < 44
+    assert exchanges[401] < 120
 
 
 @pytest.mark.slow

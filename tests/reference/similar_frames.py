@@ -38,3 +38,17 @@ def similar_frames(
     for t, chosen in enumerate(lists):
         frames[t, : len(chosen)] = chosen
     return frames, np.array([len(chosen) for chosen in lists], np.int32)
+
+
+def recent_frames(
+    V: np.ndarray, *, number: int, distance: int, memory: int, ring: bool = False, threshold: float = 0.0
+) -> list[list[int]]:
+    """Return the list of each frame that knows but the last ``memory`` frames, in a ring buffer or in order."""
+    S, lists = similarity(V), []
+    for t in range(len(S)):
+        known = [u for u in range(t - memory + 1, t + 1) if u >= 0]
+        if ring:
+            known = sorted(known, key=lambda u: u % memory)
+        found = peaks(S[t, known], number=number, distance=distance, threshold=threshold)
+        lists.append([known[i] for i in found] or [t])
+    return lists

@@ -6,20 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_count, check_range
-from sigsep_classic.factorizers.base import Callback, spectrogram, usual_stft
+from sigsep_classic.checks import check_range
+from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.factorizers.harmonic.medians import TwoMedians
 from sigsep_classic.factorizers.models import MaskModel
-from sigsep_classic.frontends import STFT
-from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
 from sigsep_classic.kernels.soft_mask import soft_mask
-from sigsep_classic.typing import Array, Grid
-
-UNSCALED = 31
-"""Length of both medians in frames and bins where nothing says how many seconds and Hz they are."""
+from sigsep_classic.typing import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class HPSS:
+class HPSS(TwoMedians):
     """Harmonic and percussive parts by medians along time and along frequency.
 
     Sustained sounds are ridges along time, struck ones along frequency. With V = |X|, Ĥ the running median of V
@@ -75,51 +71,21 @@ class HPSS:
     (1.0, 1.0)
     """
 
-    harmonic_seconds: float = 0.4
-    percussive_hz: float = 400.0
-    harmonic_frames: int | None = None
-    percussive_bins: int | None = None
     mask_power: float = 2.0
     harmonic_margin: float = 1.0
     percussive_margin: float = 1.0
-    grid: Grid | None = None
 
     name: ClassVar[str] = "hpss"
 
     def __post_init__(self) -> None:
-        for name in ("harmonic_seconds", "percussive_hz"):
-            check_range(name, getattr(self, name), 0, above=True)
-        for name in ("harmonic_frames", "percussive_bins"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
+        super().__post_init__()
         check_range("harmonic_margin", self.harmonic_margin, 1)
         check_range("percussive_margin", self.percussive_margin, 1)
         check_range("mask_power", self.mask_power, 0, above=True, infinite=True)
 
-    @property
-    def sizes(self) -> tuple[int, int]:
-        """Lengths of the medians in frames and in bins; odd where they come from seconds and Hz."""
-        frames = bins = UNSCALED
-        if self.grid is not None and (width := self.grid.span(self.percussive_hz)) > 0:
-            frames = odd_length(self.harmonic_seconds * self.grid.frame_rate)
-            bins = odd_length(width)
-        return self.harmonic_frames or frames, self.percussive_bins or bins
-
-    @property
-    def context(self) -> int:
-        """Frames of neighbourhood that make block-wise work exact."""
-        return self.sizes[0] // 2
-
-    def default_frontend(self, sample_rate: float) -> STFT:
-        """Return a window of about 93 ms with a quarter of it as hop."""
-        return usual_stft(sample_rate)
-
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of the parts of X (channels, freq, frames)."""
-        frames, bins = self.sizes
-        V = spectrogram(X)
-        H = sliding_median(V, frames, axis=-1)
-        P = sliding_median(V, bins, axis=-2)
+        V, H, P = self.medians(X)
         harmonic = soft_mask(H, P, power=self.mask_power, margin=self.harmonic_margin)
         if self.harmonic_margin == self.percussive_margin == 1:
             return MaskModel(masks=harmonic[None], magnitude=V, names=("harmonic", "percussive"))

@@ -11,14 +11,15 @@ from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.factorizers.repetition.background import (
     background_model,
+    check_compat,
     needed_grid,
+    one_period,
     repet_frontend,
     strongest_period,
     warn_too_short,
 )
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beat_spectrum import beat_spectrum
-from sigsep_classic.kernels.median_of_frames import median_of_frames
 from sigsep_classic.typing import Array, Grid
 
 
@@ -37,6 +38,10 @@ class REPET:
         The period in seconds, if known; overrides the search.
     cutoff : float
         Everything at or below this frequency in Hz is background (a voice has nothing there); bin 0 always is.
+    compat : {None, "repet-python"}
+        What that public code does to the letter, for comparison: a period one frame longer than the lag, an epsilon in
+        the gains, a cutoff rounded to the nearest bin without bin 0, windows and hop of `default_frontend`. (Its
+        periods are 1 … 10 s.)
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -54,14 +59,15 @@ class REPET:
     Notes
     -----
     The period is the lag at the maximum itself. A widely used public implementation takes one frame more,
-    which smears the model a little further at each repetition. The beat spectrum is that of the mean over
-    channels, the medians are per channel. Memory is that of a few spectrograms; the whole signal is needed.
+    which smears the model a little further at each repetition: see ``compat``. The beat spectrum is that of the
+    mean over channels, the medians are per channel. Memory is that of a few spectrograms; the whole signal is needed.
     """
 
     min_period: float = 0.8
     max_period: float = 8.0
     period: float | None = None
     cutoff: float = 100.0
+    compat: str | None = None
     grid: Grid | None = None
 
     name: ClassVar[str] = "repet"
@@ -72,31 +78,30 @@ class REPET:
         check_range("cutoff", self.cutoff, 0)
         if self.period is not None:
             check_range("period", self.period, 0)
+        check_compat(self.compat)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a Hann window of 40 ms or a little more, a quarter of it as hop."""
-        return repet_frontend(sample_rate)
+        return repet_frontend(sample_rate, self.compat)
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of background and foreground in X (channels, freq, frames)."""
         grid = needed_grid(self.grid, "REPET")
         V = spectrogram(X)
-        xp, n_frames = namespace(V), V.shape[-1]
         beats = beat_spectrum(V.mean(axis=0))
         period = self.period_frames(beats, grid)
-        phases = xp.arange(period)[:, None] + period * xp.arange(-(-n_frames // period))
-        counts = (phases < n_frames).sum(axis=1)
-        model = median_of_frames(V, xp.minimum(phases, n_frames - 1), counts)
-        repeating = model[:, :, xp.arange(n_frames) % period]
-        extra: dict[str, Any] = {"beat_spectrum": beats, "period": xp.asarray(period)}
-        return background_model(V, repeating, grid, self.cutoff, **extra)
+        extra: dict[str, Any] = {"beat_spectrum": beats, "period": namespace(V).asarray(period)}
+        repeating = one_period(V, period)
+        return background_model(V, repeating, grid, self.cutoff, compat=self.compat, **extra)
 
     def period_frames(self, beats: Array, grid: Grid) -> int:
         """Return the period in frames, 1 … frames, from a beat spectrum (frames,)."""
         n_frames = len(beats)
         if self.period is not None:
             return max(1, round(min(self.period * grid.frame_rate, n_frames)))
-        period = strongest_period(beats, grid, shortest=self.min_period, longest=self.max_period)
+        period = strongest_period(
+            beats, grid, shortest=self.min_period, longest=self.max_period, compat=self.compat
+        )
         if period is None:  # the whole is one repetition
             warn_too_short("REPET", n_frames, grid)
             return n_frames

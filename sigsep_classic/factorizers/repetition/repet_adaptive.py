@@ -14,6 +14,7 @@ from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.factorizers.repetition.background import (
     background_model,
+    check_compat,
     needed_grid,
     repet_frontend,
     strongest_period,
@@ -43,6 +44,9 @@ class AdaptiveREPET:
         Number of frames 2 n + 1 a median is taken over; odd, at least 3.
     cutoff : float
         Everything at or below this frequency in Hz is background; bin 0 always is.
+    compat : {None, "repet-python"}
+        What that public code does to the letter, for comparison: as for `REPET`, and segments padded with silence at
+        both ends of the piece, and at the last frame before each new segment the shortest period plus one.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -67,6 +71,7 @@ class AdaptiveREPET:
     max_period: float = 8.0
     n_periods: int = 5
     cutoff: float = 100.0
+    compat: str | None = None
     grid: Grid | None = None
 
     name: ClassVar[str] = "repet_adaptive"
@@ -80,24 +85,27 @@ class AdaptiveREPET:
         if self.n_periods % 2 == 0:
             raise ParameterError(f"n_periods is {self.n_periods}; it must be odd, as many before as after")
         check_range("cutoff", self.cutoff, 0)
+        check_compat(self.compat)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a Hann window of 40 ms or a little more, a quarter of it as hop."""
-        return repet_frontend(sample_rate)
+        return repet_frontend(sample_rate, self.compat)
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of background and foreground in X (channels, freq, frames)."""
         grid = needed_grid(self.grid, "AdaptiveREPET")
         V = spectrogram(X)
         xp, n_frames = namespace(V), V.shape[-1]
-        periods = self.periods(V.mean(axis=0), grid)
+        find = self.periods if self.compat is None else self._compatible_periods
+        periods = find(V.mean(axis=0), grid)
         reach = self.n_periods // 2
         frames = np.arange(n_frames)[:, None] + periods[:, None] * np.arange(-reach, reach + 1)
         inside = (frames >= 0) & (frames < n_frames)
         order = np.argsort(~inside, axis=1, kind="stable")  # existing frames first
         frames = np.clip(np.take_along_axis(frames, order, axis=1), 0, n_frames - 1)
         repeating = median_of_frames(V, xp.asarray(frames), xp.asarray(inside.sum(axis=1)))
-        return background_model(V, repeating, grid, self.cutoff, periods=xp.asarray(periods))
+        found = xp.asarray(periods)
+        return background_model(V, repeating, grid, self.cutoff, compat=self.compat, periods=found)
 
     def periods(self, V: Array, grid: Grid) -> np.ndarray:
         """Return the period at each frame of V (freq, frames), in frames, int array (frames,)."""
@@ -116,3 +124,21 @@ class AdaptiveREPET:
             found.append(period)
         nearest = np.clip((np.arange(n_frames) + step // 2) // step, 0, len(centres) - 1)
         return np.asarray(found)[nearest]
+
+    def _compatible_periods(self, V: Array, grid: Grid) -> np.ndarray:
+        """Return what `periods` does, by the rules of REPET-Python."""
+        n_frames, xp = V.shape[-1], namespace(V)
+        length = max(1, round(min(self.segment_length * grid.frame_rate, 10 * n_frames)))
+        step = max(1, round(min(self.segment_step * grid.frame_rate, n_frames)))
+        padded = xp.pad(V, ((0, 0), (length // 2, (length - 1) // 2)))
+        options = {"shortest": self.min_period, "longest": self.max_period, "compat": self.compat}
+        # It leaves the last column of each step of its beat spectrogram at 0, whose maximum is the first lag.
+        unset = strongest_period(np.zeros(length), grid, **options)  # type: ignore[arg-type]
+        if unset is None:
+            warn_too_short("AdaptiveREPET", length, grid)
+            return np.full(n_frames, n_frames)
+        periods = np.full(n_frames, unset)
+        for start in range(0, n_frames, step):
+            beats = beat_spectrum(padded[:, start : start + length])
+            periods[start : start + max(1, step - 1)] = strongest_period(beats, grid, **options)  # type: ignore[arg-type]
+        return periods

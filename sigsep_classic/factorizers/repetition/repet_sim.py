@@ -10,6 +10,8 @@ from sigsep_classic.factorizers.base import Callback, spectrogram
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.factorizers.repetition.background import (
     background_model,
+    check_compat,
+    frames_apart,
     needed_grid,
     repet_frontend,
     warn_too_short,
@@ -38,6 +40,10 @@ class REPETSIM:
         Least cosine similarity, 0 … 1.
     cutoff : float
         Everything at or below this frequency in Hz is background; bin 0 always is.
+    compat : {None, "repet-python"}
+        What that public code does to the letter, for comparison: the epsilon, cutoff and transform told at `REPET`;
+        no frame near a silent one is similar to anything, and a distance of less than half a frame is none. Where it
+        divides 0 by 0 the gain is 1.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
 
@@ -58,9 +64,10 @@ class REPETSIM:
     """
 
     n_similar: int = 100
-    distance: float = 1.0
+    distance: float = 0.3
     threshold: float = 0.0
     cutoff: float = 100.0
+    compat: str | None = None
     grid: Grid | None = None
 
     name: ClassVar[str] = "repet_sim"
@@ -70,10 +77,11 @@ class REPETSIM:
         check_range("distance", self.distance, 0)
         check_range("threshold", self.threshold, 0, 1)
         check_range("cutoff", self.cutoff, 0)
+        check_compat(self.compat)
 
     def default_frontend(self, sample_rate: float) -> STFT:
-        """Return a Hann window of 40 ms or a little more, a quarter of it as hop."""
-        return repet_frontend(sample_rate)
+        """Return a Hamming window of 40 ms or a little more, a quarter of it as hop."""
+        return repet_frontend(sample_rate, self.compat, window="hamming")
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> MaskModel:
         """Return the gains of background and foreground in X (channels, freq, frames)."""
@@ -82,10 +90,12 @@ class REPETSIM:
         frames, counts = similar_frames(
             V.mean(axis=0),
             number=min(self.n_similar, V.shape[-1]),
-            distance=max(1, round(min(self.distance * grid.frame_rate, V.shape[-1]))),
+            distance=frames_apart(self.distance, grid, V.shape[-1], self.compat),
             threshold=self.threshold,
+            silence_hides=self.compat is not None,
         )
         if int(counts.max()) == 1:
             warn_too_short("REPETSIM", V.shape[-1], grid)
         repeating = median_of_frames(V, frames, counts)
-        return background_model(V, repeating, grid, self.cutoff, similar_frames=frames, similar_counts=counts)
+        extra = {"similar_frames": frames, "similar_counts": counts}
+        return background_model(V, repeating, grid, self.cutoff, compat=self.compat, **extra)

@@ -29,6 +29,7 @@ def separate(
     method: Any = "hpss",
     frontend: FrontEnd | None = None,
     mask: str | None = None,
+    phase: str | None = None,
     groups: Groups = None,
     n_sources: int | None = None,
     examples: Mapping[str, Any] | None = None,
@@ -51,9 +52,13 @@ def separate(
         A name in `METHODS`, or an instance such as ``NMF(n_components=12)``.
     frontend : FrontEnd, optional
         Default: the transform the method asks for.
-    mask : {"ratio", "wiener", "binary", "multichannel_wiener", "mvdr", "mwf", "gev"}, optional
+    mask : {"ratio", "wiener", "binary", "logit", "multichannel_wiener", "mvdr", "mwf", "gev"}, optional
         How spectrograms become gains, or with the last three a beamformer, steered by these or by the estimates of
         methods that make some (cacgmm, fastmnmf2 …); default: the method's own way.
+    phase : {"mixture", "misi", "consistent_wiener", "unwrapped", "griffin_lim"}, optional
+        Where masked stems take their phases from; default: the mixture. The others cost several transforms for each
+        stem and help where magnitudes are nearly the true ones, which those of blind methods are not; with
+        ``"griffin_lim"`` stems no longer add up to the mixture.
     groups : mapping, str or callable, optional
         How components become stems: ``{"drums": [0, 3], …}``, ``"timbre"``, ``"harmonic_percussive"``, or a
         function of the model.
@@ -104,17 +109,7 @@ def separate(
         raise ParameterError(f"callback is {callback!r}; it must be callable as callback(i, model)")
     if n_sources is not None and not isinstance(groups, str) and hasattr(factorizer, "n_sources"):
         factorizer, n_sources = dataclasses.replace(factorizer, n_sources=n_sources), None
-    track = "mixture"
-    info: dict[str, Any] = {}
-    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
-        sound = audio.load(source, sample_rate=sample_rate)
-        track, info = Path(sound.name).stem, {"warnings": list(sound.warnings)}
-        given, sample_rate = sound.samples, sound.sample_rate
-    else:
-        given = source
-    if sample_rate is None:
-        raise ParameterError("sample_rate is missing; samples alone do not say it")
-    check_range("sample_rate", sample_rate, 0, above=True)
+    given, sample_rate, track, info = read(source, sample_rate)
     x = _samples(given, device)
     with device_of(x):
         if examples is not None:
@@ -127,6 +122,7 @@ def separate(
             factorizer,
             frontend=frontend,
             mask=mask,
+            phase=phase,
             groups=groups,
             n_sources=n_sources,
             order=order,
@@ -163,7 +159,7 @@ def make_method(method: Any, **parameters: Any) -> Any:
             raise ParameterError(f"method is {method!r}; give a name or an object with fit(X)")
         return method
     kind = METHODS.find(method)
-    known = [f.name for f in dataclasses.fields(kind) if f.init and f.name != "grid"]
+    known = [f.name for f in dataclasses.fields(kind) if f.init and f.name not in ("grid", "level")]
     for name in parameters:
         if name not in known:
             raise ParameterError(f"{method} has no parameter {name!r}; {did_you_mean(name, known, 'it has')}")
@@ -252,6 +248,19 @@ def taught(
         sound = namespace(like).asarray(audio.check_samples(from_foreign(example)), dtype=like.dtype)
         found[name] = frontend.analyze(sound / like.dtype.type(level(sound)))
     return method.with_examples(found)
+
+
+def read(source: Any, sample_rate: int | None) -> tuple[Any, int, str, dict[str, Any]]:
+    """Return samples of any kind of array, their rate, a track name and what is to be said, of a file or an array."""
+    track, info = "mixture", dict[str, Any]()
+    if isinstance(source, (str, os.PathLike)) or hasattr(source, "read"):
+        sound = audio.load(source, sample_rate=sample_rate)
+        track, info = Path(sound.name).stem, {"warnings": list(sound.warnings)}
+        source, sample_rate = sound.samples, sound.sample_rate
+    if sample_rate is None:
+        raise ParameterError("sample_rate is missing; samples alone do not say it")
+    check_range("sample_rate", sample_rate, 0, above=True)
+    return source, sample_rate, track, info
 
 
 def _samples(given: Any, device: str | None) -> Array:

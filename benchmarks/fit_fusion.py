@@ -1,0 +1,201 @@
+"""Fit the weights of the recipes to development songs and scenes, and say how they do on what is left out.
+
+    python -m benchmarks.fit_fusion [vocals|drums|bass|other|speech|music|effects ...] [--write]
+
+Bins are drawn in proportion to their power, 20 000 a song; the target is the real share of the stem in the mixture,
+``Re sum of R_c conj(X_c) / |X|²``. Minimised is the mean over songs of the log of the mean squared error, which is the
+SNR in dB averaged over songs, so that quiet songs count as loud ones do; plus 1e-3 of the sum of squared weights.
+``--write`` puts the weights fitted to all songs where the recipes read them, with where they come from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from benchmarks import scenes, songs
+from benchmarks.recordings import MissingRecordingError
+from sigsep_classic import masking
+from sigsep_classic.datasets.synthetic import Mixture
+from sigsep_classic.factorizers.base import usual_stft
+from sigsep_classic.metrics import csdr, si_sdr
+from sigsep_classic.recipes.cues import CUES, Song
+from sigsep_classic.recipes.fusion import FOLDER, Weights, fuse, knots, log_odds
+
+BLIND = tuple(name for name in CUES if name != "sung")
+"""Cues that are cheap; the voice has one more."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """The stem weights are for, the knots of its prior and the bands of its cues in Hz, and the cues."""
+
+    stem: str
+    hertz: tuple[float, ...]
+    bands: tuple[float, ...]
+    cues: tuple[str, ...] = BLIND
+    development: Callable[[], list[Mixture]] = songs.development
+
+
+LOW = (40.0, 80.0, 150.0, 300.0, 600.0, 1500.0, 4000.0, 9000.0)
+TASKS = {
+    "vocals": Task(
+        "vocals", (60.0, 110.0, 200.0, 400.0, 800.0, 1600.0, 4000.0), (150.0, 600.0, 2500.0), tuple(CUES)
+    ),
+    "drums": Task("drums", LOW, (80.0, 400.0, 2000.0, 8000.0)),
+    "bass": Task("bass", LOW, (80.0, 400.0, 2000.0)),
+    "other": Task("other", LOW, (150.0, 600.0, 2500.0)),
+    **{
+        stem: Task(stem, LOW, (150.0, 600.0, 2500.0), development=scenes.development)
+        for stem in ("speech", "music", "effects")
+    },
+}
+
+DRAWN, RIDGE, ERROR_FLOOR, AUDIBLE = 20_000, 1e-3, 1e-3, 1e-5
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Bins of a song: log-odds of cues (bins, cues), frequency in Hz (bins,), target (bins,)."""
+
+    odds: np.ndarray
+    hertz: np.ndarray
+    target: np.ndarray
+
+    def design(self, chosen: Sequence[int], bands: tuple[float, ...], hertz: tuple[float, ...]) -> np.ndarray:
+        """Return what is multiplied by offset, weights of the chosen cues at the bands, and prior: (bins, values)."""
+        local = self.odds[:, list(chosen), None] * knots(self.hertz, bands)[:, None, :]
+        ones = np.ones((len(self.target), 1))
+        return np.concatenate([ones, local.reshape(len(ones), -1), knots(self.hertz, hertz)], axis=1)
+
+
+def drawn(song: Song, masks: Mapping[str, np.ndarray], stem: np.ndarray, seed: int) -> Drawn:
+    """Return bins of a song, drawn in proportion to their power."""
+    R, power = song.frontend.analyze(stem), (abs(song.X) ** 2).sum(axis=0)
+    flat = np.cumsum(power.ravel(), dtype=np.float64)
+    at = np.searchsorted(flat, np.random.default_rng(seed).random(DRAWN) * flat[-1])
+    at = np.minimum(at, power.size - 1)
+    target = ((R * song.X.conj()).real.sum(axis=0) / np.maximum(power, 1e-30)).ravel()[at]
+    odds = np.stack([log_odds(mask).ravel()[at] for mask in masks.values()], axis=1)
+    return Drawn(odds, song.frequencies[at // power.shape[1]], target)
+
+
+def fit(songs: Sequence[Drawn], cues: Sequence[str], task: Task, chosen: Sequence[int]) -> Weights:
+    """Return the weights that fit best, of the cues numbered ``chosen``."""
+    designs = [song.design(chosen, task.bands, task.hertz) for song in songs]
+
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        total, slope = RIDGE * float((values[1:] ** 2).sum()), 2 * RIDGE * values
+        slope[0] = 0
+        for design, song in zip(designs, songs, strict=True):
+            m = 1 / (1 + np.exp(-(design @ values)))
+            error = m - song.target
+            mean = float((error**2).mean()) + ERROR_FLOOR
+            total += np.log(mean) / len(songs)
+            slope += design.T @ (2 * error * m * (1 - m)) / (len(error) * mean * len(songs))
+        return total, slope
+
+    found = minimize(loss, np.zeros(designs[0].shape[1]), jac=True, method="L-BFGS-B").x.round(4)
+    n, width = len(chosen), len(task.bands)
+    local = found[1 : 1 + n * width].reshape(n, width)
+    return Weights(
+        offset=float(found[0]),
+        bands=task.bands,
+        cues={cues[k]: tuple(a) for k, a in zip(chosen, local.tolist(), strict=True)},
+        hertz=task.hertz,
+        prior=tuple(found[1 + n * width :].tolist()),
+    )
+
+
+def prepared(mixture: Mixture, cues: Sequence[str]) -> tuple[Song, dict[str, np.ndarray]]:
+    """Return a song and its cues."""
+    song = Song(x=mixture.mixture, sample_rate=mixture.sample_rate, frontend=usual_stft(mixture.sample_rate))
+    return song, {name: CUES[name](song) for name in cues}
+
+
+def judged(song: Song, gain: np.ndarray, stem: np.ndarray) -> np.ndarray:
+    """Return the scores of the stem that a mask finds; see `judged_stems`."""
+    found = song.frontend.synthesize(masking.apply(gain[None], song.X), song.x.shape[-1])
+    return judged_stems(song.x, found, stem, song.sample_rate)
+
+
+def judged_stems(x: np.ndarray, found: np.ndarray, stem: np.ndarray, rate: float) -> np.ndarray:
+    """Return median 1-s SDR and SI-SDR of the stem, then of the rest, in dB."""
+    pairs = ((stem, found), (x - stem, x - found))
+    return np.array([f(a, b) for a, b in pairs for f in (lambda a, b: _csdr(a, b, rate), _si_sdr)])
+
+
+def _csdr(truth: np.ndarray, found: np.ndarray, rate: float) -> float:
+    return float(np.nanmedian(csdr(truth[None], found[None], window=int(rate))))
+
+
+def _si_sdr(truth: np.ndarray, found: np.ndarray) -> float:
+    return float(np.mean(si_sdr(truth[None], found[None])))
+
+
+def record(weights: Weights, task: Task, names: list[str], held: np.ndarray) -> dict[str, Any]:
+    """Return weights as the recipes read them, with where they come from."""
+    return {
+        "offset": weights.offset,
+        "bands": list(weights.bands),
+        "cues": {name: list(values) for name, values in weights.cues.items()},
+        "hertz": list(weights.hertz),
+        "prior": list(weights.prior),
+        "provenance": {
+            "fitted by": "python -m benchmarks.fit_fusion",
+            "songs": names,
+            "stem": task.stem,
+            "median SDR in dB of stem and rest, of songs left out of the fit": np.median(held, axis=0)[[0, 2]]
+            .round(2)
+            .tolist(),
+        },
+    }
+
+
+def fitted_to(name: str, task: Task, *, write: bool) -> None:
+    """Fit a task, with cues and without, print how songs left out do, and perhaps write."""
+    mixtures = [mixture for mixture in task.development() if mixture.stems[task.stem].std() > AUDIBLE]
+    ready = [prepared(mixture, task.cues) for mixture in mixtures]
+    bins = [
+        drawn(song, masks, mixture.stems[task.stem], seed)
+        for seed, (mixture, (song, masks)) in enumerate(zip(mixtures, ready, strict=True))
+    ]
+    for label, chosen in ((name, range(len(task.cues))), (f"{name}_prior", range(0))):
+        held = []
+        for n, (mixture, (song, masks)) in enumerate(zip(mixtures, ready, strict=True)):
+            others = fit([b for k, b in enumerate(bins) if k != n], task.cues, task, chosen)
+            held.append(judged(song, fuse(masks, others, song.frequencies), mixture.stems[task.stem]))
+        table = np.array(held)
+        print(
+            f"  {label:<14} left out: median " + "  ".join(f"{v:6.2f}" for v in np.median(table, axis=0)),
+            end="   ",
+        )
+        print("mean " + "  ".join(f"{v:6.2f}" for v in table.mean(axis=0)), flush=True)
+        found = record(fit(bins, task.cues, task, chosen), task, [m.name for m in mixtures], table)
+        if write:
+            (FOLDER / f"{label}.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Fit, print and perhaps write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fit_fusion")
+    parser.add_argument("task", nargs="*", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--write", action="store_true", help="put the weights where the recipes read them")
+    chosen = parser.parse_args(arguments)
+    print("stem: median 1-s SDR, SI-SDR; rest: the same; in dB")
+    for name in chosen.task:
+        try:
+            fitted_to(name, TASKS[name], write=chosen.write)
+        except MissingRecordingError as missing:
+            print(f"{name} left out: {missing}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

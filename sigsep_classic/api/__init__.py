@@ -1,0 +1,16 @@
+"""What most people call: a file or an array in, named stems out."""
+
+from sigsep_classic.api.denoising import denoise, with_noise
+from sigsep_classic.api.remixes import remix
+from sigsep_classic.api.separating import load_examples, make_method, methods_with_examples, separate, taught
+
+__all__ = [
+    "denoise",
+    "load_examples",
+    "make_method",
+    "methods_with_examples",
+    "remix",
+    "separate",
+    "taught",
+    "with_noise",
+]

@@ -1,0 +1,92 @@
+"""``sigsep-classic remix``: stems louder, softer, elsewhere, filtered or drier, back in one file."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from sigsep_classic.cli import parsing, separate
+from sigsep_classic.cli.output import log_to_stderr
+from sigsep_classic.cli.targets import target
+from sigsep_classic.errors import ParameterError
+
+if TYPE_CHECKING:
+    from sigsep_classic.cli.work import Settings
+
+ARGUMENTS = "INPUT ... --set CHANGES"
+FOLDER = "remixed"
+STEM = "remix"
+
+
+def add_options(parser: parsing.Parser, words: list[str]) -> None:
+    """Add the options of this verb."""
+    listed = "sound files, folders, patterns, or - for stdin"
+    parser.add_argument("input", nargs="*", metavar="INPUT", help=listed)
+    changes = (
+        "what becomes of stems: 'vocals -6dB; drums mute; bass pan left; other lowpass 4k'; also solo, x0.5, pan 0.3, "
+        "highpass 120, bandpass 300-3k, bandstop 50-60, dry (less reverberation); may be repeated"
+    )
+    parser.add_argument("--set", dest="changes", action="append", default=[], metavar="CHANGES", help=changes)
+    group = parser.add_argument_group("stems")
+    known = "gives the stems (default: the first of vocals, drums, four_stems, hpss, denoise, repet_sim that has all)"
+    group.add_argument("-m", "--method", metavar="METHOD", help=known)
+    device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
+    group.add_argument("-d", "--device", metavar="DEVICE", help=device)
+    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
+    group.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
+    _add_output(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Remix every input; return 0, or what fits the failures."""
+    if not options.input:
+        raise ParameterError("INPUT is missing; name sound files, a folder, or - for standard input")
+    if not options.changes:
+        raise ParameterError("--set is missing; for example --set 'vocals -6dB; drums mute'")
+    options.stem = [STEM]
+    with log_to_stderr(options.verbose):
+        separate.check_stdout(options)
+        return separate.carry_out(_settings(options), options)
+
+
+def _add_output(parser: parsing.Parser) -> None:
+    add = parser.add_argument_group("output").add_argument
+    where = f"folder, sound file for a single INPUT, or - for stdout (default: {FOLDER})"
+    add("-o", "--output", default=FOLDER, metavar="OUT", help=where)
+    add("--template", metavar="TEMPLATE", help="names below the folder (default: {track}.{ext})")
+    add("--ext", metavar="EXT", help=f"format: {', '.join(separate.FORMATS)} (default: wav)")
+    coding = f"sample coding: {', '.join(separate.SUBTYPES)} … (default: float32 for wav, int24 for flac)"
+    add("--subtype", metavar="SUBTYPE", help=coding)
+    clip = "where the coding ends at full scale: one gain, cut off, or refuse (default: common)"
+    add("--clip-mode", choices=separate.CLIP_MODES, default="common", help=clip)
+    add("--json", action="store_true", help="print one JSON record for each input")
+    codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
+    add("--allow-any-codec", action="store_true", help=codec)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Return what is asked for, checked as far as can be without reading a file."""
+    from sigsep_classic.api import make_method
+    from sigsep_classic.backend import resolve_device
+    from sigsep_classic.cli.work import Settings, check_format
+    from sigsep_classic.factorizers import METHODS
+    from sigsep_classic.remixing import method_for, parse
+
+    changes = "; ".join(options.changes)
+    method = options.method or method_for(parse(changes), METHODS.__contains__)
+    outdir, template, ext = target(options, 1)
+    check_format(ext, options.subtype)
+    return Settings(
+        method=make_method(method),
+        changes=changes,
+        device=resolve_device(options.device),
+        transform={},
+        outdir=outdir,
+        template=template,
+        ext=ext,
+        subtype=options.subtype,
+        clip_mode=options.clip_mode,
+        stems=(STEM,),
+        allow_any_codec=options.allow_any_codec,
+        debug=options.debug,
+    )

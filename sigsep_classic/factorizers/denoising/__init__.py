@@ -1,0 +1,1 @@
+"""Speech out of noise: noise estimates, the gains made of them, and mains hum."""

@@ -1,0 +1,165 @@
+"""Mains hum off a recording: sinusoids at multiples of 50 or 60 Hz that change slowly, subtracted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from sigsep_classic.backend import fft_namespace, fft_options, namespace
+from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.factorizers.base import Callback, coefficients
+from sigsep_classic.factorizers.denoising import hum
+from sigsep_classic.factorizers.models import Groups, check_groups
+from sigsep_classic.frontends import Waveform
+from sigsep_classic.typing import Array, Grid
+
+UNKNOWN = Grid(frame_rate=8000.0, bin_hz=0.0)
+"""What X is taken for where no grid tells: samples at 8 kHz."""
+
+_REACH = 3.0
+"""Bins on each side of a sinusoid in which an STFT sees it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumModel:
+    """A recording and the hum in it.
+
+    Parameters
+    ----------
+    mixture, hum : array (channels, freq, frames)
+        The coefficients X, kept, and the part of them that is hum.
+    frequency : float or None
+        The mains frequency in Hz; None where none was heard.
+    """
+
+    mixture: Array
+    hum: Array
+    frequency: float | None
+    power: float = 1.0
+    losses: tuple[tuple[int, float], ...] = ()
+    extra: dict[str, Array] = field(default_factory=dict)
+
+    names: ClassVar[tuple[str, ...]] = ("clean", "hum")
+    estimates: ClassVar[bool] = True
+
+    @property
+    def n_components(self) -> int:
+        """Two: what is clean, and the hum."""
+        return 2
+
+    def reconstruct(self, groups: Groups | None = None) -> Array:
+        """Return the coefficients of each group, (groups, channels, freq, frames)."""
+        parts = (self.mixture - self.hum, self.hum)
+        wanted = check_groups(groups, self.names)
+        return namespace(self.hum).stack([sum(parts[k] for k in members) for members in wanted.values()])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dehum:
+    """Take mains hum off a recording: the stems ``clean`` and ``hum``.
+
+    The frequency whose multiples stand out is looked for around 50 and 60 Hz. At each multiple the recording is turned
+    down to 0 Hz, averaged over ``seconds`` with a Hann window, and turned back: what stays the same for so long is hum,
+    and is subtracted; voices do not. The longer, the less of a voice is in it, and the less it may change. Where no
+    such frequency is heard, nothing is taken off.
+
+    Parameters
+    ----------
+    frequency : float or None
+        The mains frequency in Hz, to 0.1 Hz or better; None: found.
+    n_harmonics : int
+        Multiples that are looked at, at most those below half the sample rate.
+    seconds : float
+        Length of the averages, greater than 0; a notch of about ``4 / seconds`` Hz between its zeros.
+    grid : Grid or None
+        Of X; `separate` fills it in. Without it X is taken for samples at 8 kHz.
+
+    Raises
+    ------
+    ParameterError
+        A parameter is out of range.
+
+    References
+    ----------
+    Synchronous detection with a long window, as described for power-line interference by B. Widrow et al., "Adaptive
+    noise cancelling: principles and applications", Proceedings of the IEEE 63(12), 1975, whose adaptive notch it is in
+    the limit of a fixed frequency (equation numbers not checked).
+
+    Notes
+    -----
+    Made for samples (`Waveform`), where it is exact up to the change of the hum within ``seconds``. Through an STFT it
+    works within three bins of each multiple. It looks at ``seconds / 2`` to both sides, and at the whole recording for
+    the frequency.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.arange(16000) / 8000
+    >>> x = np.sin(2 * np.pi * 50.2 * t) + 0.3 * np.sin(2 * np.pi * 100.4 * t)
+    >>> x += 0.01 * np.random.default_rng(0).standard_normal(len(t))
+    >>> model = Dehum().fit(x[None, None])
+    >>> round(model.frequency, 1), bool(abs(model.reconstruct()[0]).max() < 0.1)
+    (50.2, True)
+    """
+
+    frequency: float | None = None
+    n_harmonics: int = 20
+    seconds: float = 4.0
+    grid: Grid | None = None
+
+    name: ClassVar[str] = "dehum"
+
+    def __post_init__(self) -> None:
+        if self.frequency is not None:
+            check_range("frequency", self.frequency, 0, above=True)
+        check_count("n_harmonics", self.n_harmonics)
+        check_range("seconds", self.seconds, 0, above=True)
+
+    def default_frontend(self, sample_rate: float) -> Waveform:
+        """Return samples as they are."""
+        return Waveform()
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> HumModel:
+        """Return the hum in X (channels, freq, frames)."""
+        X = coefficients(X)
+        xp, grid = namespace(X), self.grid or UNKNOWN
+        frequency = self.frequency
+        if frequency is None:
+            found = hum.find(X, grid)
+            frequency = None if found is None else found.frequency
+        part = xp.zeros_like(X)
+        multiples = [] if frequency is None else hum.harmonics(frequency, grid, self.n_harmonics, X.shape[1])
+        for hz in multiples:
+            if X.dtype.kind != "c":
+                part += self._steady(X, hz, grid).real * X.dtype.type(2)
+                continue
+            for turned in (hz, -hz):  # near 0 Hz an STFT sees both halves of a sinusoid
+                near = hum.bins_near(turned, grid, X.shape[1], _REACH)
+                if len(near):
+                    rows = slice(near[0], near[-1] + 1)
+                    part[:, rows] += self._steady(X[:, rows], turned, grid)
+        return HumModel(mixture=X, hum=part, frequency=frequency)
+
+    def _steady(self, X: Array, hz: float, grid: Grid) -> Array:
+        """Return what of X is a sinusoid of a frequency that changes slowly; complex."""
+        xp, frames = namespace(X), X.shape[-1]
+        turn = (hz / grid.frame_rate) % 1.0 * xp.arange(frames, dtype=xp.float64)
+        carrier = xp.exp(2j * math.pi * (turn % 1.0)).astype(xp.result_type(X.dtype, xp.complex64))
+        half = max(1, round(self.seconds * grid.frame_rate / 2))
+        return _averaged(X * carrier.conj(), half) * carrier
+
+
+def _averaged(Z: Array, half: int) -> Array:
+    """Return means of Z (..., frames) under a Hann window of ``half`` frames to each side, cut at the ends."""
+    xp, frames = namespace(Z), Z.shape[-1]
+    half = min(half, frames)
+    offsets = xp.arange(-half, half + 1)
+    window = (0.5 + 0.5 * xp.cos(math.pi * offsets / (half + 1))).astype(Z.real.dtype)
+    length = 2 ** math.ceil(math.log2(frames + 2 * half + 1))
+    fft, options = fft_namespace(Z), fft_options(Z)
+    K = fft.fft(window, n=length, **options)
+    ones = fft.fft(xp.ones(frames, dtype=window.dtype), n=length, **options)
+    kept = slice(half, half + frames)
+    weights = fft.ifft(ones * K, **options).real[kept]
+    return fft.ifft(fft.fft(Z, n=length, axis=-1, **options) * K, axis=-1, **options)[..., kept] / weights

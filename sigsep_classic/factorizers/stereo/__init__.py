@@ -1,0 +1,1 @@
+"""Methods that tell sources apart by where they lie between two channels."""

@@ -1,0 +1,115 @@
+"""Ensemble clustering: points of a spectrogram on which several methods agree belong to one source."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_choice, check_count
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import spectrogram
+from sigsep_classic.factorizers.models import source_names
+from sigsep_classic.recipes.cues import CUES, Song
+from sigsep_classic.recipes.fused import Fusion
+from sigsep_classic.recipes.fusion import log_odds
+from sigsep_classic.typing import Array, FrontEnd, Grid
+
+_DRAWN, _STARTS = 10_000, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble(Fusion):
+    """Sources as clusters of what several blind cues say of each point (primitive clustering).
+
+    The log-odds of the cues' masks are the features of a point. Points drawn in proportion to their power are
+    clustered by k-means; a point's share in a cluster falls with its squared distance over the clusters' mean variance,
+    as in a mixture of spherical Gaussians. Nothing is fitted beforehand, and nothing says which cluster is what.
+
+    Parameters
+    ----------
+    cues : tuple of str
+        Names in `recipes.cues.CUES`, at least one.
+    n_sources : int
+        Clusters, at least 2.
+    seed : int
+        Of the points drawn and of the clustering.
+    grid : Grid or None
+        Frames per second and bin distance of X; `separate` fills it in.
+    frontend : FrontEnd or None
+        The transform of X, for `fit`; `separate` fills it in.
+
+    Raises
+    ------
+    ParameterError
+        A cue is unknown, or a number out of range.
+
+    References
+    ----------
+    P. Seetharaman, G. Wichern, S. Venkataramani and J. Le Roux, "Bootstrapping deep music separation from primitive
+    auditory grouping principles", arXiv:1910.11133, 2019: clustering of masks of primitives. (Not checked beyond its
+    abstract; k-means with soft shares is the form chosen here.)
+
+    Notes
+    -----
+    Stems ``source1 …`` in falling order of energy.
+    """
+
+    cues: tuple[str, ...] = ("unrepeated", "sparse", "struck", "pitched", "centred")
+    n_sources: int = 2
+    seed: int = 0
+    grid: Grid | None = None
+    frontend: FrontEnd | None = None
+
+    name: ClassVar[str] = "ensemble"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.cues, str) or not self.cues:
+            raise ParameterError(f"cues is {self.cues!r}; give names of {', '.join(CUES)}")
+        for cue in self.cues:
+            check_choice("cue", cue, list(CUES))
+        check_count("n_sources", self.n_sources, 2)
+        check_count("seed", self.seed, 0)
+
+    @property
+    def stems(self) -> tuple[str, ...]:  # type: ignore[override]
+        """``source1 …``."""
+        return source_names(self.n_sources)
+
+    def gains(self, song: Song) -> Array:
+        """Return the shares of all clusters but the last, (n_sources - 1, freq, frames)."""
+        xp = namespace(song.X)
+        features = xp.stack([log_odds(CUES[cue](song)) for cue in self.cues])
+        power = spectrogram(song.X).astype(np.float64) ** 2
+        centres, variance = self._centres(to_host(features), to_host(power.sum(axis=0)))
+        shape = (len(self.cues), 1, 1)
+        distances = [
+            ((features - xp.asarray(c.astype(features.dtype)).reshape(shape)) ** 2).sum(axis=0)
+            for c in centres
+        ]
+        shares = xp.stack(distances) * features.dtype.type(-0.5 / variance)
+        shares = xp.exp(shares - shares.max(axis=0))
+        shares /= shares.sum(axis=0)
+        energies = to_host((shares**2 * power.sum(axis=0)).sum(axis=(1, 2)))
+        return shares[np.argsort(-energies, kind="stable")[:-1]]
+
+    def _centres(self, features: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return cluster centres (n_sources, cues) and the mean variance of a feature in a cluster."""
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+
+        flat = features.reshape(len(features), -1).T.astype(np.float64)
+        heap = np.cumsum(power.ravel(), dtype=np.float64)
+        draws = np.random.default_rng(self.seed).random(_DRAWN)
+        if heap[-1] > 0:
+            chosen = np.minimum(np.searchsorted(heap, draws * heap[-1]), len(flat) - 1)
+        else:
+            chosen = (draws * len(flat)).astype(int)
+        points = np.round(flat[chosen], 4)  # where points are equal, rounding must not decide
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = KMeans(self.n_sources, n_init=_STARTS, random_state=self.seed).fit(points)
+        return found.cluster_centers_, max(found.inertia_ / points.size, 1e-3)
