@@ -7,17 +7,19 @@ from benchmarks import (
     cacgmm,
     complex_nmf,
     constant_q,
+    denoise,
     fastmnmf,
     fdica,
+    fit_fusion,
     hpss,
     ica,
     ilrma,
-    memory,
     nmf,
     nmf_options,
     nmfd,
     online_iva,
     permutation,
+    phase,
     pitch,
     real,
     recipes,
@@ -30,6 +32,7 @@ from benchmarks import (
     startup,
     stereo,
     stft,
+    wiener,
 )
 
 MODULES = (
@@ -58,7 +61,10 @@ MODULES = (
     pitch,
     simm,
     stereo,
-    memory,
+    denoise,
+    fit_fusion,
+    phase,
+    wiener,
     recipes,
 )
 

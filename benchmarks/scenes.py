@@ -15,12 +15,12 @@ from functools import lru_cache
 import numpy as np
 import soxr
 
-from benchmarks.recordings import MissingRecordingError
 from benchmarks.room_sets import _prompts
 from benchmarks.song_parts import sung
-from benchmarks.songs import DEVELOPMENT, HELD_APART, RATE, SECONDS, WADS, SongSet, song
+from benchmarks.songs import DEVELOPMENT, HELD_APART, RATE, SECONDS, SongSet, lumps, song
 from sigsep_classic.datasets.synthetic import Mixture
 
+_LEAST_BYTES = 3000
 _LEVELS = {"speech": (-1.0, 2.0), "music": (-8.0, -2.0), "effects": (-6.0, 2.0)}
 
 
@@ -68,16 +68,10 @@ def _struck(sounds: Sequence[np.ndarray], n_samples: int, rng: np.random.Generat
 @lru_cache(maxsize=2)
 def effects(wad: str) -> Mapping[str, np.ndarray]:
     """Return the sound effects of a WAD by name, (samples,) at 44.1 kHz, each of peak 1."""
-    path = WADS / f"{wad}.wad"
-    if not path.exists():
-        raise MissingRecordingError("apt-get install freedoom")
-    data = path.read_bytes()
-    count, table = struct.unpack("<ii", data[4:12])
     found = {}
-    for i in range(count):
-        at, size, name = struct.unpack("<ii8s", data[table + 16 * i : table + 16 * i + 16])
-        if name.startswith(b"DS") and size > 3000:
-            _, rate, _ = struct.unpack("<HHI", data[at : at + 8])
-            samples = np.frombuffer(data[at + 24 : at + size - 16], np.uint8).astype(np.float64) - 128
-            found[name.rstrip(b"\0").decode()] = soxr.resample(samples / np.abs(samples).max(), rate, RATE)
+    for name, data in lumps(wad):
+        if name.startswith("DS") and len(data) > _LEAST_BYTES:
+            _, rate, _ = struct.unpack("<HHI", data[:8])
+            samples = np.frombuffer(data[24:-16], np.uint8).astype(np.float64) - 128
+            found[name] = soxr.resample(samples / np.abs(samples).max(), rate, RATE)
     return found

@@ -22,7 +22,7 @@ import json
 import struct
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -115,7 +115,7 @@ def song(kind: SongSet, number: int) -> Mixture:
 def _made(kind: SongSet, number: int) -> dict[str, np.ndarray]:
     """Return the stems of a song, the peak of their sum at 0.9."""
     rng = np.random.default_rng(kind.seed + number)
-    events = _events(_lumps(kind.wad)[kind.titles[number]])
+    events = _events(_scores(kind.wad)[kind.titles[number]])
     start = _busiest(events)
     parts = _channels(events, start)
     lead = _lead(parts)
@@ -163,20 +163,28 @@ class Part:
     notes: list[tuple[float, float, int, int]]
 
 
-@lru_cache(maxsize=2)
-def _lumps(wad: str) -> Mapping[str, bytes]:
-    """Return the MIDI files in a WAD by name."""
+def lumps(wad: str) -> Iterator[tuple[str, bytes]]:
+    """Yield name and contents of what is in a WAD of Freedoom's.
+
+    Raises
+    ------
+    MissingRecordingError
+        It is not installed.
+    """
     path = WADS / f"{wad}.wad"
     if not path.exists():
         raise MissingRecordingError("apt-get install freedoom")
     data = path.read_bytes()
     count, table = struct.unpack("<ii", data[4:12])
-    found = {}
     for i in range(count):
         at, size, name = struct.unpack("<ii8s", data[table + 16 * i : table + 16 * i + 16])
-        if data[at : at + 4] == b"MThd":
-            found[name.rstrip(b"\0").decode()] = data[at : at + size]
-    return found
+        yield name.rstrip(b"\0").decode("latin1"), data[at : at + size]
+
+
+@lru_cache(maxsize=2)
+def _scores(wad: str) -> Mapping[str, bytes]:
+    """Return the MIDI files in a WAD by name."""
+    return {name: data for name, data in lumps(wad) if data.startswith(b"MThd")}
 
 
 def _events(midi: bytes) -> list[tuple[float, Any]]:

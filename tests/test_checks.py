@@ -182,7 +182,7 @@ def test_an_oracle_refuses_stems_that_are_not_the_mixtures() -> None:
 
 
 def test_what_cannot_repeat_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    for method in ("repet", "repet_adaptive", "repet_sim"):
+    for method in ("repet", "repet_adaptive", ssc.REPETSIM(distance=1.0)):
         caplog.clear()
         ssc.separate(X, 8000, method=method)
         assert "nothing can repeat within" in caplog.text

@@ -259,10 +259,10 @@ def test_filters_are_compressed_by_the_logistic_function_of_their_trace():
     assert_allclose(masking.logit(gains).ravel(), expected, rtol=1e-12)
     for W in (spectrograms((6, 2, 2)), mixture((6, 3, 3))):
         W.flags.writeable = False
-        for filtered, given in zip(masking.compress(W), W, strict=True):
-            gain = np.trace(given)
+        for filtered, plain in zip(masking.compress(W), W, strict=True):
+            gain = np.trace(plain)
             step = 1 / (1 + np.exp(-15 * (gain - 0.6)))
-            assert_allclose(filtered, given / (np.finfo(float).eps + gain) * step, rtol=1e-12)
+            assert_allclose(filtered, plain / (np.finfo(float).eps + gain) * step, rtol=1e-12)
 
 
 @pytest.mark.parametrize("power", [1, 2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sigsep_classic.cli import parsing, separate
 from sigsep_classic.cli.output import log_to_stderr
-from sigsep_classic.cli.targets import target
+from sigsep_classic.cli.targets import add_output, target
 from sigsep_classic.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -65,21 +65,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _add_output(parser: parsing.Parser) -> None:
-    add = parser.add_argument_group("output").add_argument
-    where = f"folder, sound file for a single INPUT, or - for stdout (default: {FOLDER})"
-    add("-o", "--output", default=FOLDER, metavar="OUT", help=where)
-    template = "names below the folder (default: {track}.{ext}, or {track}/{stem}.{ext} for several stems)"
-    add("--template", metavar="TEMPLATE", help=template)
-    add("--ext", metavar="EXT", help=f"format: {', '.join(separate.FORMATS)} (default: wav)")
-    coding = f"sample coding: {', '.join(separate.SUBTYPES)} … (default: float32 for wav, int24 for flac)"
-    add("--subtype", metavar="SUBTYPE", help=coding)
-    clip = "where the coding ends at full scale: one gain for all stems, cut off, or refuse (default: common)"
-    add("--clip-mode", choices=separate.CLIP_MODES, default="common", help=clip)
+    add = add_output(parser, FOLDER, "{track}.{ext}, or {track}/{stem}.{ext} for several stems")
     stem = f"write this stem: {', '.join(STEMS)}; may be repeated (default: speech)"
     add("--stem", action="append", choices=STEMS, default=[], metavar="STEM", help=stem)
-    add("--json", action="store_true", help="print one JSON record for each input")
-    codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
-    add("--allow-any-codec", action="store_true", help=codec)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -17,6 +17,12 @@ TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str
 _WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "yes or no", "None": "none"}
 
 
+def _typable(kinds: tuple[str, ...]) -> bool:
+    """Whether a word can say all there is, or a name or none in place of an object."""
+    usable = {*TYPES, "bool", "None"}
+    return usable.issuperset(kinds) or {"str", "None"}.issubset(kinds)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
     """One parameter of a method.
@@ -52,8 +58,7 @@ class Parameter:
     @property
     def option(self) -> str | None:
         """The option on the command line, or None for a type that can't be typed there."""
-        usable = {*TYPES, "bool", "None"}
-        return "--" + self.name.replace("_", "-") if usable.issuperset(self.kinds) else None
+        return "--" + self.name.replace("_", "-") if _typable(self.kinds) else None
 
     def convert(self, text: str) -> Any:
         """Return the value of a word on the command line.

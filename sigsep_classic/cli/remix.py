@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sigsep_classic.cli import parsing, separate
 from sigsep_classic.cli.output import log_to_stderr
-from sigsep_classic.cli.targets import target
+from sigsep_classic.cli.targets import add_output, target
 from sigsep_classic.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     group.add_argument("-d", "--device", metavar="DEVICE", help=device)
     jobs = "files at a time, each in a process with its share of the processors (default: 1)"
     group.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
-    _add_output(parser)
+    add_output(parser, FOLDER, "{track}.{ext}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,21 +47,6 @@ def run(options: argparse.Namespace) -> int:
     with log_to_stderr(options.verbose):
         separate.check_stdout(options)
         return separate.carry_out(_settings(options), options)
-
-
-def _add_output(parser: parsing.Parser) -> None:
-    add = parser.add_argument_group("output").add_argument
-    where = f"folder, sound file for a single INPUT, or - for stdout (default: {FOLDER})"
-    add("-o", "--output", default=FOLDER, metavar="OUT", help=where)
-    add("--template", metavar="TEMPLATE", help="names below the folder (default: {track}.{ext})")
-    add("--ext", metavar="EXT", help=f"format: {', '.join(separate.FORMATS)} (default: wav)")
-    coding = f"sample coding: {', '.join(separate.SUBTYPES)} … (default: float32 for wav, int24 for flac)"
-    add("--subtype", metavar="SUBTYPE", help=coding)
-    clip = "where the coding ends at full scale: one gain, cut off, or refuse (default: common)"
-    add("--clip-mode", choices=separate.CLIP_MODES, default="common", help=clip)
-    add("--json", action="store_true", help="print one JSON record for each input")
-    codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
-    add("--allow-any-codec", action="store_true", help=codec)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

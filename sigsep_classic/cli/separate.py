@@ -55,14 +55,15 @@ def add_options(parser: parsing.Parser, words: list[str], *, every_method: bool 
     jobs = "files at a time, each in a process with its share of the processors (default: 1)"
     method.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
     own: set[str] = set()
+    named = _names_method(words)
     if every_method:
         own = _add_all_parameters(parser)
-    elif _names_method(words):
+    elif named:
         chosen = parsing.method_in(words, DEFAULT_METHOD)
         own = _add_parameters(parser, chosen)
         parser.prog += f" -m {chosen}"  # what errors name as the way to the help
     _add_transform(parser, own)
-    if not own:
+    if not own and not named:
         parser.epilog = f"The parameters of a method: {parser.prog} -m METHOD --help"
 
 

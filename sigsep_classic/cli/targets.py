@@ -4,9 +4,28 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
+from typing import Any
 
-from sigsep_classic.cli import separate
+from sigsep_classic.cli import parsing, separate
 from sigsep_classic.errors import ParameterError
+
+
+def add_output(parser: parsing.Parser, folder: str, template: str) -> Callable[..., Any]:
+    """Add the options of where and how to write, and return what adds one more to their group."""
+    add = parser.add_argument_group("output").add_argument
+    where = f"folder, sound file for a single INPUT, or - for stdout (default: {folder})"
+    add("-o", "--output", default=folder, metavar="OUT", help=where)
+    add("--template", metavar="TEMPLATE", help=f"names below the folder (default: {template})")
+    add("--ext", metavar="EXT", help=f"format: {', '.join(separate.FORMATS)} (default: wav)")
+    coding = f"sample coding: {', '.join(separate.SUBTYPES)} … (default: float32 for wav, int24 for flac)"
+    add("--subtype", metavar="SUBTYPE", help=coding)
+    clip = "where the coding ends at full scale: one gain for all stems, cut off, or refuse (default: common)"
+    add("--clip-mode", choices=separate.CLIP_MODES, default="common", help=clip)
+    add("--json", action="store_true", help="print one JSON record for each input")
+    codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
+    add("--allow-any-codec", action="store_true", help=codec)
+    return add
 
 
 def target(options: argparse.Namespace, n_stems: int) -> tuple[str, str, str]:

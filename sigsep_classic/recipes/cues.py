@@ -24,6 +24,7 @@ from sigsep_classic.factorizers.repetition.repet_sim import REPETSIM
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
 from sigsep_classic.kernels.soft_mask import soft_mask
+from sigsep_classic.recipes.fusion import log_odds
 from sigsep_classic.typing import Array, FrontEnd, Grid
 
 BANDS = (0.0, 150.0, 320.0, 1300.0, 4300.0)
@@ -99,8 +100,9 @@ def pitched(song: Song) -> Array:
 def centred(song: Song) -> Array:
     """Return where both channels are alike; 1/2, which says nothing, for any other number of channels.
 
-    With M and D the powers of their sum and of their difference, each the mean of 3 x 3 cells:
-    ``max(M - D, 0) / (M + D)``.
+    With M and D the powers of their sum and of their difference, each the mean of 3 x 3 cells, it is
+    ``max(M - D, 0) / (M + D)``, its log-odds less their mean over the song, weighted by magnitude: where all is in the
+    middle, being there says nothing.
     """
     xp = namespace(song.X)
     if len(song.X) != 2:
@@ -108,7 +110,10 @@ def centred(song: Song) -> Array:
     left, right = song.X
     level = _box((_power(left[None]) + _power(right[None])) / 2)
     cross = _box((left * right.conj()).real)
-    return xp.maximum(_ratio(cross, level), 0)
+    odds = log_odds(xp.maximum(_ratio(cross, level), 0))
+    total = float(song.S.sum())
+    mean = float((odds * song.S).sum()) / total if total > 0 else 0.0
+    return 1 / (1 + xp.exp(mean - odds))
 
 
 def unrepeated(song: Song) -> Array:

@@ -18,7 +18,7 @@ from sigsep_classic.recipes.fused import Fusion
 from sigsep_classic.recipes.fusion import log_odds
 from sigsep_classic.typing import Array, FrontEnd, Grid
 
-_DRAWN, _STARTS = 10_000, 4
+_DRAWN, _STARTS = 5_000, 2
 
 
 @dataclass(frozen=True, kw_only=True)

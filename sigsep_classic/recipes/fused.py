@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -66,11 +67,14 @@ class Fusion:
                 f"{self.name} takes several transforms: give frontend= and grid=frontend.grid(sample_rate), or call "
                 "separate()"
             )
-        xp, frames, hop = namespace(X), X.shape[-1], getattr(self.frontend, "step", 0)
-        if hop and frames == 1:  # no signal has a single frame
-            X = xp.concatenate([X, xp.zeros_like(X)], axis=-1)
-        x = self.frontend.synthesize(X, (X.shape[-1] - 1) * hop if hop else frames)
-        _, model = self.fit_samples(x, self.grid.frame_rate * max(hop, 1), frontend=self.frontend)
+        xp, frames = namespace(X), X.shape[-1]
+        counted = getattr(self.frontend, "n_frames", int)  # a waveform has a frame a sample
+        least = max(counted(1), frames)
+        if least > frames:  # fewer than any signal has
+            X = xp.concatenate([X, xp.zeros_like(X[..., :1]).repeat(least - frames, axis=-1)], axis=-1)
+        samples = bisect_right(range(least * getattr(self.frontend, "step", 1) + 1), least, key=counted) - 1
+        rate = self.grid.frame_rate * getattr(self.frontend, "step", 1)
+        _, model = self.fit_samples(self.frontend.synthesize(X, samples), rate, frontend=self.frontend)
         return replace(model, masks=model.masks[..., :frames], magnitude=model.magnitude[..., :frames])
 
 
@@ -111,7 +115,7 @@ class Vocals(OneStem):
     ----------
     weights : "fitted", Weights or None
         The numbers kept with the package (`fitted`), one's own, or none: the arithmetic mean of three cues, for which
-        nothing was fitted to anything.
+        nothing was fitted to anything. ``fitted("vocals_fast")`` leaves out the dearest cue, the voice of `SIMM`.
     grid : Grid or None
         Frames per second and bin distance of X; `separate` fills it in.
     frontend : FrontEnd or None
@@ -194,9 +198,11 @@ class Drums(OneStem):
 class Shares(Fusion):
     """A `Fusion` of several stems, each with weights of its own: a stem's share is its mask over the sum of all."""
 
+    kept: ClassVar[tuple[str, ...]]
+
     def gains(self, song: Song) -> Array:
         """Return the gains of all stems but the last, (stems - 1, freq, frames)."""
-        weights = [fitted(stem) for stem in self.stems]
+        weights = [fitted(name) for name in self.kept]
         wanted = dict.fromkeys(name for each in weights for name in each.cues)
         cues = {name: CUES[name](song) for name in wanted}
         masks = [fuse(cues, each, song.frequencies) for each in weights]
@@ -219,8 +225,8 @@ class FourStems(Shares):
 
     References
     ----------
-    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010, and the papers of `Vocals`:
-    the cues. ``fitted("bass").provenance`` says to what the numbers were fitted.
+    D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010, and the papers of
+    `Vocals`: the cues. ``fitted("bass").provenance`` says to what the numbers were fitted.
 
     Notes
     -----
@@ -237,6 +243,7 @@ class FourStems(Shares):
 
     name: ClassVar[str] = "four_stems"
     stems: ClassVar[tuple[str, ...]] = ("vocals", "drums", "bass", "other")
+    kept: ClassVar[tuple[str, ...]] = ("vocals_fast", "drums", "bass", "other")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,3 +272,4 @@ class SpeechMusicEffects(Shares):
 
     name: ClassVar[str] = "speech_music_effects"
     stems: ClassVar[tuple[str, ...]] = ("speech", "music", "effects")
+    kept: ClassVar[tuple[str, ...]] = ("speech", "music", "effects")

@@ -148,6 +148,7 @@ def test_every_field_of_every_method_is_documented_and_has_its_option(name: str)
     assert {p.name for p in found} == {f.name for f in dataclasses.fields(kind) if f.init} - {
         "grid",
         "frontend",
+        "level",
     }
     for p in found:
         assert p.doc, f"{name}.{p.name} is not documented"
@@ -161,7 +162,7 @@ def test_every_field_of_every_method_is_documented_and_has_its_option(name: str)
         assert vars(options)[dest] == value
         assert options.input == ["song.wav"]
     text = parser.format_help()
-    assert f"parameters of {name}" in text
+    assert f"parameters of {name}" in text or not any(p.option for p in found)
 
 
 @pytest.mark.parametrize("name", METHODS)

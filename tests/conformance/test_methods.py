@@ -9,6 +9,7 @@ import pytest
 
 from sigsep_classic import METHODS
 from sigsep_classic.kernels.jit import enabled
+from sigsep_classic.recipes.fusion import fitted
 from tests.conformance.promises import FRONTENDS, PROMISES, Case, assert_same, check_method
 from tests.emulation.emulator import emulated
 
@@ -47,6 +48,8 @@ QUICK = {
     "pds": {"n_iter": 4},
     "iva_online": {},
     "bss": {"fast": True},
+    "vocals": {"weights": fitted("vocals_fast")},
+    "ensemble": {"cues": ("unrepeated", "struck", "centred")},
     "tiss": {"n_taps": 2, "n_iter": 3},
     "wpe": {"n_taps": 2, "delay": 2, "n_iter": 2},
     "scica": {"n_delays": 3, "max_samples": 500, "n_iter": 10},
@@ -140,6 +143,8 @@ LIBRARY_CALLS_ONLY |= {"mid_side", "centre", "panned", "adress", "duet", "projet
 COMPOSED = {"vocals", "drums", "four_stems", "speech_music_effects", "ensemble", "hpss_cascade"}
 """Recipes made of methods that are run by themselves."""
 
+CASES = [pytest.param(c, marks=pytest.mark.slow) if c in COMPOSED else c for c in METHOD_CASES]
+
 NOT_OF_A_DEVICE = {
     "the_number_of_threads_does_not_matter",
     "the_method_is_a_frozen_value",
@@ -171,7 +176,7 @@ def case_of(label: str, frontend: str) -> Case:
 
 @pytest.mark.parametrize("promise", PROMISES)
 @pytest.mark.parametrize("frontend", FRONTENDS)
-@pytest.mark.parametrize("label", METHOD_CASES)
+@pytest.mark.parametrize("label", CASES)
 def test_on_the_cpu(label, frontend, promise):
     PROMISES[promise](case_of(label, frontend))
 
@@ -187,7 +192,7 @@ def test_on_the_emulated_gpu(label, frontend, promise):
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize("frontend", FRONTENDS)
-@pytest.mark.parametrize("label", METHOD_CASES)
+@pytest.mark.parametrize("label", CASES)
 def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real, emulated_gpu):
     if label == "sparse_coding" and not enabled():
         pytest.skip("NUMBA_DISABLE_JIT is set: the NumPy line takes other moves towards the same optimum")
