@@ -5,7 +5,8 @@
 Bins are drawn in proportion to their power, 10 000 a song; the target is the real share of the stem in the mixture,
 ``Re sum of R_c conj(X_c) / |X|²``. Minimised is the mean over songs of the log of the mean squared error, which is the
 SNR in dB averaged over songs, so that quiet songs count as loud ones do; plus 1e-3 of the sum of squared weights. Each
-song counts twice, the second time with its stems nearer to the middle (`narrowed`); both are left out together.
+song counts twice, the second time with its stems nearer to the middle and its voice softer (`narrowed`); both are left
+out together.
 ``--write`` puts the weights fitted to all songs where the recipes read them, with where they come from.
 """
 
@@ -27,11 +28,14 @@ from sigsep_classic import masking
 from sigsep_classic.datasets.synthetic import Mixture
 from sigsep_classic.factorizers.base import usual_stft
 from sigsep_classic.metrics import csdr, si_sdr
-from sigsep_classic.recipes.cues import CUES, Song
+from sigsep_classic.recipes.cues import AROUND, CUES, Song
 from sigsep_classic.recipes.fusion import FOLDER, Weights, fuse, knots, log_odds
 
 BLIND = tuple(name for name in CUES if name != "sung")
-"""Cues that are cheap; the voice has one more."""
+"""Cues that are cheap."""
+
+VOICE = (*CUES, *(name + AROUND for name in CUES))
+"""Cues of the voice."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ class Task:
 LOW = (40.0, 80.0, 150.0, 300.0, 600.0, 1500.0, 4000.0, 9000.0)
 TASKS = {
     "vocals": Task(
-        "vocals", (60.0, 110.0, 200.0, 400.0, 800.0, 1600.0, 4000.0), (150.0, 600.0, 2500.0), tuple(CUES)
+        "vocals", (60.0, 110.0, 200.0, 400.0, 800.0, 1600.0, 4000.0), (150.0, 600.0, 2500.0), VOICE
     ),
     "vocals_fast": Task("vocals", (60.0, 110.0, 200.0, 400.0, 800.0, 1600.0, 4000.0), (150.0, 600.0, 2500.0)),
     "drums": Task("drums", LOW, (80.0, 400.0, 2000.0, 8000.0)),
@@ -129,12 +133,14 @@ def batched(items: Iterable[str], size: int) -> list[tuple[str, ...]]:
 
 
 def narrowed(mixture: Mixture, seed: int) -> Mixture:
-    """Return a mixture whose stems are nearer to the middle, each by its own share, as many a recording has them."""
+    """Return a mixture whose stems are nearer to the middle, and its voice softer, as many a recording has them."""
     rng = np.random.default_rng(seed)
     stems = {}
     for name, stem in mixture.stems.items():
         middle = stem.mean(axis=0, keepdims=True)
         stems[name] = middle + np.float32(rng.uniform(0, 0.4)) * (stem - middle)
+        if name == "vocals":
+            stems[name] *= np.float32(10 ** (rng.uniform(-5, 0) / 20))
     total = np.stack(list(stems.values())).sum(axis=0)
     return Mixture(
         mixture=total, stems=stems, sample_rate=mixture.sample_rate, name=f"{mixture.name}, narrow"
@@ -144,7 +150,7 @@ def narrowed(mixture: Mixture, seed: int) -> Mixture:
 def prepared(mixture: Mixture, cues: Sequence[str]) -> tuple[Song, dict[str, np.ndarray]]:
     """Return a song and its cues."""
     song = Song(x=mixture.mixture, sample_rate=mixture.sample_rate, frontend=usual_stft(mixture.sample_rate))
-    return song, {name: CUES[name](song) for name in cues}
+    return song, {name: song.cue(name) for name in cues}
 
 
 def judged(song: Song, gain: np.ndarray, stem: np.ndarray) -> np.ndarray:

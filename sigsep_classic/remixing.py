@@ -324,5 +324,9 @@ def method_for(names: Mapping[str, Any], known: Callable[[str], bool]) -> str:
     for method, stems in METHODS_FOR:
         if known(method) and set(names) <= set(stems):
             return method
+    every = sorted({stem for _, stems in METHODS_FOR for stem in stems})
+    for name in names:
+        if name not in every and (near := nearest(name, every)):
+            raise ParameterError(f"no method gives {name!r}; did you mean {near!r}?")
     offers = "; ".join(f"{method}: {', '.join(stems)}" for method, stems in METHODS_FOR if known(method))
     raise ParameterError(f"no method gives all of {', '.join(names)} ({offers}); or name one with method=")

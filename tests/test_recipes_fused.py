@@ -77,6 +77,17 @@ def test_a_cue_is_a_mask_on_the_grid_of_the_song_and_level_does_not_matter(name,
     assert_allclose(CUES[name](louder), mask, atol=2e-3)
 
 
+def test_a_cue_nearby_is_its_mean_weighted_by_power(song):
+    near = song.cue("struck_around")
+    power, mask = song.S.astype(float) ** 2, song.cue("struck")
+    f, t = 40, 30
+    cells = np.s_[f - 2 : f + 3, t - 2 : t + 3]
+    assert_allclose(near[f, t], (power[cells] * mask[cells]).sum() / power[cells].sum(), rtol=1e-4)
+    assert song.cue("struck") is mask
+    with pytest.raises(ParameterError, match="did you mean 'struck'"):
+        song.cue("stuck")
+
+
 def test_what_is_in_the_middle_is_centred_and_what_is_on_one_side_is_not(song):
     rng = np.random.default_rng(0)
     x = rng.standard_normal((2, 16000)).astype("float32")

@@ -116,5 +116,7 @@ def test_the_method_is_the_first_that_gives_all_stems():
     assert method_for(parse("vocals -6dB"), lambda name: True) == "vocals"
     assert method_for(parse("vocals -6dB; drums mute"), lambda name: True) == "four_stems"
     assert method_for({"percussive": 0}, lambda name: name != "vocals") == "hpss"
+    with pytest.raises(ParameterError, match="did you mean 'drums'"):
+        method_for({"vocals": 0, "drms": 0}, lambda name: True)
     with pytest.raises(ParameterError, match="no method gives"):
         method_for({"trumpet": 0}, lambda name: True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_choice
 from sigsep_classic.factorizers.base import magnitudes, nearest_power_of_two
 from sigsep_classic.factorizers.lowrank.rpca import RPCA
 from sigsep_classic.factorizers.pitch.simm import SIMM
@@ -30,8 +31,11 @@ from sigsep_classic.typing import Array, FrontEnd, Grid
 BANDS = (0.0, 150.0, 320.0, 1300.0, 4300.0)
 """Lower edges in Hz of the bands whose onsets `struck_bands` tells apart."""
 
+AROUND = "_around"
+"""What is put after the name of a cue for its mean nearby (`around`): a point belongs to what its neighbours do."""
+
 _ATTACK_SECONDS = (0.046, 0.186)
-_CENTRE_BOX = 3
+_CENTRE_BOX, _AROUND_BOX = 3, 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,25 @@ class Song:
             return np.asarray(self.grid.frequencies)
         return np.arange(self.X.shape[1]) * self.grid.bin_hz
 
+    @cached_property
+    def found(self) -> dict[str, Array]:
+        """Cues that have been asked for, by name."""
+        return {}
+
+    def cue(self, name: str) -> Array:
+        """Return the mask of a cue in `CUES`, found once; with `AROUND` after its name, its mean nearby.
+
+        Raises
+        ------
+        ParameterError
+            There is no such cue.
+        """
+        if name not in self.found:
+            base = name.removesuffix(AROUND)
+            check_choice("cue", base, list(CUES))
+            self.found[name] = CUES[base](self) if base == name else around(self.cue(base), self.S)
+        return self.found[name]
+
     def share(self, stem: Array) -> Array:
         """Return the share of a signal (channels, samples) in the power of it and of what it leaves of x."""
         E = self.frontend.analyze(stem)
@@ -108,8 +131,8 @@ def centred(song: Song) -> Array:
     if len(song.X) != 2:
         return xp.full_like(song.S, 0.5)
     left, right = song.X
-    level = _box((_power(left[None]) + _power(right[None])) / 2)
-    cross = _box((left * right.conj()).real)
+    level = _box((_power(left[None]) + _power(right[None])) / 2, _CENTRE_BOX)
+    cross = _box((left * right.conj()).real, _CENTRE_BOX)
     odds = log_odds(xp.maximum(_ratio(cross, level), 0))
     total = float(song.S.sum())
     mean = float((odds * song.S).sum()) / total if total > 0 else 0.0
@@ -215,12 +238,18 @@ def _ratio(a: Array, b: Array) -> Array:
     return xp.where(b > 0, a / xp.where(b > 0, b, 1), 0)
 
 
-def _box(A: Array) -> Array:
-    """Return means over 3 x 3 cells, those over the edge being 0."""
-    xp, reach = namespace(A), _CENTRE_BOX // 2
+def around(mask: Array, S: Array) -> Array:
+    """Return the mean of a mask over 5 x 5 cells, weighted by the power of the magnitudes S, both (freq, frames)."""
+    power = S**2
+    return _ratio(_box(mask * power, _AROUND_BOX), _box(power, _AROUND_BOX)).clip(0, 1)
+
+
+def _box(A: Array, size: int) -> Array:
+    """Return means over ``size`` x ``size`` cells, those over the edge being 0."""
+    xp, reach = namespace(A), size // 2
     padded = xp.pad(A, reach)
-    rows = sum(padded[i : i + A.shape[0]] for i in range(_CENTRE_BOX))
-    return sum(rows[:, i : i + A.shape[1]] for i in range(_CENTRE_BOX)) / _CENTRE_BOX**2
+    rows = sum(padded[i : i + A.shape[0]] for i in range(size))
+    return sum(rows[:, i : i + A.shape[1]] for i in range(size)) / size**2
 
 
 CUES: Mapping[str, Cue] = MappingProxyType(

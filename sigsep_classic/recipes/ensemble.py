@@ -82,7 +82,7 @@ class Ensemble(Fusion):
     def gains(self, song: Song) -> Array:
         """Return the shares of all clusters but the last, (n_sources - 1, freq, frames)."""
         xp = namespace(song.X)
-        features = xp.stack([log_odds(CUES[cue](song)) for cue in self.cues])
+        features = xp.stack([log_odds(song.cue(cue)) for cue in self.cues])
         power = spectrogram(song.X).astype(np.float64) ** 2
         centres, variance = self._centres(to_host(features), to_host(power.sum(axis=0)))
         shape = (len(self.cues), 1, 1)

@@ -12,7 +12,7 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback, coefficients, spectrogram, usual_stft
 from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.frontends import STFT
-from sigsep_classic.recipes.cues import CUES, Song
+from sigsep_classic.recipes.cues import Song
 from sigsep_classic.recipes.fusion import Weights, fitted, fuse
 from sigsep_classic.typing import Array, FrontEnd, Grid
 
@@ -97,7 +97,7 @@ class OneStem(Fusion):
     def cues(self, song: Song) -> Mapping[str, Array]:
         """Return the masks (freq, frames) that are added up, by name."""
         weights = self.chosen()
-        return {name: CUES[name](song) for name in (self.unfitted if weights is None else weights.cues)}
+        return {name: song.cue(name) for name in (self.unfitted if weights is None else weights.cues)}
 
     def gains(self, song: Song) -> Array:
         """Return the gain of the stem, (1, freq, frames)."""
@@ -204,7 +204,7 @@ class Shares(Fusion):
         """Return the gains of all stems but the last, (stems - 1, freq, frames)."""
         weights = [fitted(name) for name in self.kept]
         wanted = dict.fromkeys(name for each in weights for name in each.cues)
-        cues = {name: CUES[name](song) for name in wanted}
+        cues = {name: song.cue(name) for name in wanted}
         masks = [fuse(cues, each, song.frequencies) for each in weights]
         total = sum(masks)
         return namespace(total).stack([mask / total for mask in masks[:-1]])
