@@ -48,10 +48,7 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     group.add_argument("--causal", action="store_true", default=None, help="use nothing that comes later")
     apart = "each channel with a gain of its own (default: one gain for all)"
     group.add_argument("--unlinked", dest="linked", action="store_false", default=None, help=apart)
-    device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
-    group.add_argument("-d", "--device", metavar="DEVICE", help=device)
-    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
-    group.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
+    parsing.add_computing(group)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sigsep_classic.factorizers.base import FILLED_IN
 from sigsep_classic.factorizers.documentation import plain_words, sections
 
 TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
@@ -108,7 +109,7 @@ def parameters_of(kind: type) -> list[Parameter]:
     order = {name: i for i, name in enumerate(docs)}
     found = []
     for field in sorted(dataclasses.fields(kind), key=lambda field: order.get(field.name, len(order))):
-        if not field.init or field.name in ("grid", "frontend", "level"):
+        if not field.init or field.name in FILLED_IN:
             continue
         described, doc = docs.get(field.name, ("", ""))
         default, required = _default(field)

@@ -123,6 +123,14 @@ def whole_number(low: int) -> Callable[[str], int]:
     return convert
 
 
+def add_computing(group: Any) -> None:
+    """Add to a group of options where to compute, and how many files at a time."""
+    device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
+    group.add_argument("-d", "--device", metavar="DEVICE", help=device)
+    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
+    group.add_argument("-j", "--jobs", type=whole_number(1), default=1, metavar="JOBS", help=jobs)
+
+
 def named_file(text: str) -> tuple[str, str]:
     """Return name and path of ``NAME=FILE``."""
     name, _, path = text.partition("=")

@@ -30,10 +30,7 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     group = parser.add_argument_group("stems")
     known = "gives the stems (default: the first of vocals, drums, four_stems, hpss, denoise, repet_sim that has all)"
     group.add_argument("-m", "--method", metavar="METHOD", help=known)
-    device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
-    group.add_argument("-d", "--device", metavar="DEVICE", help=device)
-    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
-    group.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
+    parsing.add_computing(group)
     add_output(parser, FOLDER, "{track}.{ext}")
 
 

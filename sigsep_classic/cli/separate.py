@@ -50,10 +50,7 @@ def add_options(parser: parsing.Parser, words: list[str], *, every_method: bool 
     _add_output(parser)
     method = parser.add_argument_group("method")
     method.add_argument("-m", "--method", default=DEFAULT_METHOD, metavar="METHOD", help=_method_help())
-    device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
-    method.add_argument("-d", "--device", metavar="DEVICE", help=device)
-    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
-    method.add_argument("-j", "--jobs", type=parsing.whole_number(1), default=1, metavar="JOBS", help=jobs)
+    parsing.add_computing(method)
     own: set[str] = set()
     named = _names_method(words)
     if every_method:

@@ -26,6 +26,7 @@ from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe, drop_stdout
 from sigsep_classic.cli.inputs import STDIN, Job
 from sigsep_classic.errors import AudioError, OutputError, ParameterError
+from sigsep_classic.factorizers.base import FILLED_IN
 from sigsep_classic.frontends import STFT, ConstantQ, Waveform
 from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.separation import TEMPLATE, Separation
@@ -347,11 +348,7 @@ def _write(found: Separation, job: Job, settings: Settings) -> Record:
 def _parameters(method: Any) -> dict[str, Any]:
     if not dataclasses.is_dataclass(method):
         return {}
-    return {
-        f.name: getattr(method, f.name)
-        for f in dataclasses.fields(method)
-        if f.name not in ("grid", "frontend", "level")
-    }
+    return {f.name: getattr(method, f.name) for f in dataclasses.fields(method) if f.name not in FILLED_IN}
 
 
 def _named(message: str, job: Job) -> str:

@@ -16,6 +16,9 @@ from sigsep_classic.factorizers.models import Model
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array
 
+FILLED_IN = ("grid", "frontend", "level")
+"""Fields of methods that the pipeline fills in where they are None; nobody types them."""
+
 M = TypeVar("M", bound=Any)
 Callback = Callable[[int, Any], bool | None]
 
