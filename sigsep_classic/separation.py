@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import EllipsisType
 from typing import Any, Self
@@ -17,6 +17,37 @@ from sigsep_classic.remixing import Change, parse, remixed
 from sigsep_classic.typing import Array
 
 TEMPLATE = "{track}/{stem}.{ext}"
+
+
+@dataclass(frozen=True)
+class Later:
+    """A value that is made when it is first read.
+
+    Parameters
+    ----------
+    make : callable
+        Takes nothing and returns the value.
+    """
+
+    make: Callable[[], Any]
+
+
+class _MadeWhenRead:
+    """A field that may be given as `Later`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return None  # the default
+        value = instance.__dict__[self._name]
+        if isinstance(value, Later):
+            value = instance.__dict__[self._name] = value.make()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self._name] = value
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +63,8 @@ class Separation(Mapping[str, Array]):
     sample_rate : int
         In Hz.
     model : object
-        What the method found (`sigsep_classic.factorizers.models`).
+        What the method found (`sigsep_classic.factorizers.models`). Long recordings are taken apart block by block
+        where the method allows it, and the model of the whole is fitted when it is first read.
     method : object
         The factorizer with its parameters.
     frontend : object
@@ -54,7 +86,7 @@ class Separation(Mapping[str, Array]):
     stems: dict[str, Array]
     mixture: Array
     sample_rate: int
-    model: Any = None
+    model: Any = _MadeWhenRead()
     method: Any = None
     frontend: Any = None
     groups: dict[str, list[int]] | None = None
@@ -158,7 +190,11 @@ class Separation(Mapping[str, Array]):
             "phase": self.phase if phase is ... else phase,
         }
         stems, found = self.grouped(**wanted)
-        return replace(self, stems=stems, groups=found, mask=wanted["mask"], phase=wanted["phase"])
+        return self.replace(stems=stems, groups=found, mask=wanted["mask"], phase=wanted["phase"])
+
+    def replace(self, **fields: Any) -> Self:
+        """Return this separation with other fields; `dataclasses.replace` would make what is still to be made."""
+        return type(self)(**{**vars(self), **fields})
 
     def remix(
         self, changes: str | Mapping[str, float | Change] | None = None, /, **more: float | Change

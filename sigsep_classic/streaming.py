@@ -20,8 +20,11 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.frontends import STFT
 from sigsep_classic.pipeline import default_frontend, separate_array, told
-from sigsep_classic.separation import TEMPLATE
+from sigsep_classic.separation import TEMPLATE, Later, Separation
 from sigsep_classic.typing import Array, FrontEnd
+
+LONG_SECONDS = 20.0
+"""Arrays this long go block by block by themselves."""
 
 BLOCK_SECONDS = 3.0
 """Of stems at a time: with HPSS as long as is worth its neighbourhood, about a second, and short for memory."""
@@ -98,6 +101,60 @@ def separate_long(x: Array, sample_rate: int, method: Any, **options: Any) -> di
             found[name][:, at : at + stem.shape[1]] = stem
         at += stem.shape[1]
     return found
+
+
+def goes_in_blocks(x: Array, sample_rate: int, method: Any, frontend: FrontEnd | None = None) -> bool:
+    """Say whether a recording is long enough for blocks to save memory, and method and front-end allow them.
+
+    Parameters
+    ----------
+    x : array (channels, samples)
+        The recording.
+    sample_rate : int
+        In Hz.
+    method : Factorizer
+        What is to take it apart.
+    frontend : FrontEnd, optional
+        Default: the one the method asks for.
+    """
+    if not hasattr(method, "context") or x.shape[1] < LONG_SECONDS * sample_rate:
+        return False
+    frontend = default_frontend(method, sample_rate) if frontend is None else frontend
+    return isinstance(frontend, STFT)
+
+
+def separate_in_blocks(
+    x: Array, sample_rate: int, method: Any, *, frontend: FrontEnd | None = None, mask: str | None = None
+) -> Separation:
+    """Return the stems of `separate_long`; the model, and other stems of it, are made when they are asked for.
+
+    Parameters
+    ----------
+    x : array (channels, samples)
+        float32 or float64, finite; not written to.
+    sample_rate, method, frontend, mask
+        As for `separate_blocks`.
+    """
+
+    plan = _planned(method, sample_rate, frontend, BLOCK_SECONDS)
+
+    def whole() -> Separation:
+        return separate_array(x, sample_rate, method, frontend=frontend, mask=mask)
+
+    def other(**wanted: Any) -> tuple[dict[str, Array], dict[str, list[int]]]:
+        again = whole().regroup(**wanted)
+        return again.stems, again.groups or {}
+
+    return Separation(
+        stems=separate_long(x, sample_rate, method, frontend=frontend, mask=mask),
+        mixture=x,
+        sample_rate=sample_rate,
+        model=Later(lambda: whole().model),
+        method=plan.method,
+        frontend=plan.frontend,
+        mask=mask,
+        grouped=other,
+    )
 
 
 def separate_file(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sigsep_classic import METHODS, STFT, audio, synthesize
+from sigsep_classic import METHODS, STFT, audio, separate, streaming, synthesize
 from sigsep_classic.errors import OutputError, ParameterError
 from sigsep_classic.pipeline import separate_array
 from sigsep_classic.streaming import separate_blocks, separate_file, separate_long
@@ -51,6 +51,27 @@ def test_any_hop_and_block_will_do(song, n_fft, hop, seconds):
     found = separate_long(x, RATE, method, frontend=frontend, block_seconds=seconds)
     for stem in whole:
         assert_allclose(found[stem], whole[stem], rtol=0, atol=1e-9)
+
+
+def test_a_long_recording_goes_block_by_block_and_has_its_model_when_asked(song, monkeypatch):
+    monkeypatch.setattr(streaming, "LONG_SECONDS", 2.0)
+    fits = []
+    monkeypatch.setattr(
+        streaming, "separate_array", lambda x, *a, **k: fits.append(x) or separate_array(x, *a, **k)
+    )
+    x = song.astype(float)
+    sep, whole = separate(x, RATE, method="hpss"), separate_array(x, RATE, METHODS["hpss"]())
+    n_blocks = len(fits)
+    for stem in whole:
+        assert_allclose(sep[stem], whole[stem], rtol=0, atol=1e-9)
+    assert sep.replace(track="other").track == "other"
+    assert len(fits) == n_blocks
+    assert type(sep.model) is type(whole.model)
+    assert len(fits) == n_blocks + 1
+    assert sep.model is sep.model
+    assert len(fits) == n_blocks + 1
+    again = sep.regroup(mask="binary")
+    assert_allclose(sum(again.values()), x, rtol=0, atol=1e-9)
 
 
 def test_the_input_is_not_written_to(song):

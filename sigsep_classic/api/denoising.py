@@ -78,12 +78,11 @@ def denoise(
         factorizer = with_noise(factorizer, noise, sample_rate, frontend=frontend)
     if hum is False:
         sep = separate(given, sample_rate, method=factorizer, frontend=frontend, device=device)
-        return dataclasses.replace(sep, track=track, info={**info, **sep.info})
+        return sep.replace(track=track, info={**info, **sep.info})
     dehum = Dehum(frequency=None if hum is True else hum)
     first = separate(given, sample_rate, method=dehum, device=device)
     sep = separate(first["clean"], sample_rate, method=factorizer, frontend=frontend, device=device)
-    return dataclasses.replace(
-        sep,
+    return sep.replace(
         stems={**sep.stems, "hum": first["hum"]},
         mixture=first.mixture,
         groups=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,4 +59,4 @@ def remix(
     told = parse(changes) if isinstance(changes, str) else dict(changes)
     chosen = method_for(told, METHODS.__contains__) if method is None else method
     sep = separate(source, sample_rate, method=chosen, frontend=frontend, device=device, **parameters)
-    return dataclasses.replace(sep, stems={"remix": sep.remix(told)}, groups=None, grouped=None)
+    return sep.replace(stems={"remix": sep.remix(told)}, groups=None, grouped=None)

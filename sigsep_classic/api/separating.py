@@ -19,6 +19,7 @@ from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
 from sigsep_classic.pipeline import Groups, default_frontend, level, separate_array
 from sigsep_classic.separation import Separation
+from sigsep_classic.streaming import goes_in_blocks, separate_in_blocks
 from sigsep_classic.typing import Array, FrontEnd
 
 
@@ -116,25 +117,23 @@ def separate(
             sounds, warnings = load_examples(examples, sample_rate)
             factorizer = taught(factorizer, sounds, sample_rate, frontend=frontend, like=x)
             info["warnings"] = [*info.get("warnings", ()), *warnings]
-        sep = separate_array(
-            x,
-            sample_rate,
-            factorizer,
-            frontend=frontend,
-            mask=mask,
-            phase=phase,
-            groups=groups,
-            n_sources=n_sources,
-            order=order,
-            positions=positions,
-            callback=callback,
-        )
+        options: dict[str, Any] = {
+            "phase": phase,
+            "groups": groups,
+            "n_sources": n_sources,
+            "order": order,
+            "positions": positions,
+            "callback": callback,
+        }
+        plain = all(option is None for option in options.values())
+        if plain and goes_in_blocks(x, sample_rate, factorizer, frontend):
+            sep = separate_in_blocks(x, sample_rate, factorizer, frontend=frontend, mask=mask)
+        else:
+            sep = separate_array(x, sample_rate, factorizer, frontend=frontend, mask=mask, **options)
     info["device"] = "cpu" if namespace(x) is np else "cuda"
     stems = {name: _like(stem, given) for name, stem in sep.items()}
     grouped = partial(_regrouped, sep.grouped, x, given)
-    return dataclasses.replace(
-        sep, stems=stems, mixture=_like(x, given), grouped=grouped, track=track, info=info
-    )
+    return sep.replace(stems=stems, mixture=_like(x, given), grouped=grouped, track=track, info=info)
 
 
 def make_method(method: Any, **parameters: Any) -> Any:

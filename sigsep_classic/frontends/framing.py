@@ -9,7 +9,7 @@ import numpy as np
 from sigsep_classic.backend import namespace
 from sigsep_classic.typing import Array
 
-_BLOCK_VALUES = 1 << 17
+_BLOCK_VALUES = 1 << 18
 """Values of one block of frames: small enough to stay in cache."""
 
 
