@@ -59,13 +59,21 @@ class _Result:
     separation: Separation
 
 
-ROOM = "convolutive"
-"""The mixture for methods that tell sources apart by how microphones in a room hear them."""
-
 FOR_ROOMS = {
     *("bss", "fdica", "auxiva", "overiva", "five", "iva", "iva_online", "ilrma", "subband", "tiss", "pds"),
-    *("exclusion", "cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf"),
+    *("exclusion", "cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf", "wpe"),
 }
+"""Methods that tell sources apart by how microphones in a room hear them."""
+
+MADE_FOR = {
+    **dict.fromkeys(FOR_ROOMS, ("convolutive", "a room heard by microphones")),
+    **dict.fromkeys(
+        ("ica", "adress", "duet", "panned", "projet", "spatial_clustering"),
+        ("stereo2x2", "sources at different places of the stereo field"),
+    ),
+    **dict.fromkeys(("denoise", "dehum", "speech_music_effects"), ("hum", "speech in other sounds")),
+}
+"""The variant of the mixture, and what it is, that a method is shown on; methods not named go with any."""
 
 
 class _Shared:
@@ -109,8 +117,8 @@ def run(
     seconds : float, optional
         Its length; default: the variant's own.
     methods : sequence of str, optional
-        Names in `METHODS`. Default: all; then a method that can't work on this mixture is passed over, and
-        the record's ``skipped`` says why.
+        Names in `METHODS`. Default: all; then a method that can't work on this mixture, or is made for another
+        (`MADE_FOR`), is passed over, and the record's ``skipped`` says why.
     report : bool
         Write the page; needs jinja2 and matplotlib.
     progress : callable, optional
@@ -193,8 +201,9 @@ def _results(
     results: list[_Result] = []
     skipped: dict[str, str] = {}
     for name in METHODS if methods is None else dict.fromkeys(methods):
-        if methods is None and mix.name != ROOM and name in FOR_ROOMS:
-            skipped[name] = f"for a room heard by microphones: see --variant {ROOM}"
+        variant, scene = MADE_FOR.get(name, (mix.name, ""))
+        if methods is None and mix.name != variant:
+            skipped[name] = f"for {scene}: see --variant {variant}"
             continue
         try:
             results += _of_method(name, mix, tell)

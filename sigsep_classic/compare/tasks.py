@@ -48,7 +48,19 @@ TASKS: Mapping[str, Task] = MappingProxyType(
         "voice vs accompaniment": Task(
             description="The voice apart from the band that repeats under it.",
             parts={"vocals": ("vocals",), "accompaniment": REST},
-            aliases={"foreground": "vocals", "background": "accompaniment"},
+            aliases={
+                "foreground": "vocals",
+                "background": "accompaniment",
+                "centre": "vocals",
+                "sides": "accompaniment",
+                "mid": "vocals",
+                "side": "accompaniment",
+            },
+        ),
+        "speech vs noise": Task(
+            description="A talker apart from hum and hiss.",
+            parts={"speech": ("speech",), "noise": REST},
+            aliases={"clean": "speech", "hum": "noise"},
         ),
         "four stems": Task(
             description="Every instrument by itself.",
@@ -88,10 +100,10 @@ def references(task: Task, stems: Mapping[str, Array]) -> dict[str, Array] | Non
 
 
 def every_stem(stems: Mapping[str, Array]) -> tuple[str, Task]:
-    """Return the title and the task of finding each true stem: one of `TASKS` if it is there."""
+    """Return the title and the task of finding each true stem: one of `TASKS` if it has a part for each."""
     parts = {stem: (stem,) for stem in stems}
     for title, task in TASKS.items():
-        if dict(task.parts) == parts:
+        if len(task.parts) == len(stems) and references(task, stems) is not None:
             return title, task
     count = _COUNTS[len(stems)] if len(stems) < len(_COUNTS) else str(len(stems))
     return f"{count} stems", Task(description="Every source by itself.", parts=parts, aliases={})
@@ -126,7 +138,9 @@ def assign(
         found = dict(named)
         if set(found) == set(task.parts) and len(named) == len(found) and references(task, stems) is not None:
             return title, task, {part: found[part] for part in task.parts}, False
-    return *all_stems, best_permutation(stems, estimates), True
+    truth = references(all_stems[1], stems)
+    assert truth is not None
+    return *all_stems, best_permutation(truth, estimates), True
 
 
 def best_permutation(stems: Mapping[str, Array], estimates: Mapping[str, Array]) -> dict[str, str]:
