@@ -61,12 +61,12 @@ class _Result:
 
 FOR_ROOMS = {
     *("bss", "fdica", "auxiva", "overiva", "five", "iva", "iva_online", "ilrma", "subband", "tiss", "pds"),
-    *("exclusion", "cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf", "wpe"),
+    *("exclusion", "cacgmm", "cwmm", "fastmnmf", "fastmnmf2", "mnmf"),
 }
 """Methods that tell sources apart by how microphones in a room hear them."""
 
 MADE_FOR = {
-    **dict.fromkeys(FOR_ROOMS, ("convolutive", "a room heard by microphones")),
+    **dict.fromkeys((*FOR_ROOMS, "wpe"), ("convolutive", "a room heard by microphones")),
     **dict.fromkeys(
         ("ica", "adress", "duet", "panned", "projet", "spatial_clustering"),
         ("stereo2x2", "sources at different places of the stereo field"),
