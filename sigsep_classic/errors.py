@@ -37,6 +37,10 @@ class AudioError(SigsepError, ValueError):
     exit_code = 3
 
 
+class NotFiniteError(AudioError):
+    """A sound holds NaN or infinite samples."""
+
+
 class OutputError(SigsepError, OSError):
     """A result can't be written."""
 

@@ -21,7 +21,7 @@ from sigsep_classic.errors import AudioError
 class AvReader:
     """One opened file, read by PyAV; the same attributes and ``chunks`` as `SndfileReader`."""
 
-    def __init__(self, source: Source, *, allow_any_codec: bool = False) -> None:
+    def __init__(self, source: Source, *, allow_any_codec: bool = False, stream: int = 0) -> None:
         import av
 
         self._source, self._errors = source, av.FFmpegError
@@ -37,7 +37,13 @@ class AvReader:
         if not streams:
             self.close()
             raise AudioError(f"{source.name}: has no audio track; name a file that has sound")
-        self._stream = streams[0]
+        if stream >= len(streams):
+            self.close()
+            raise AudioError(
+                f"{source.name}: stream={stream} is not among its {len(streams)} audio streams, "
+                "which are counted from 0; check that it is the right file"
+            )
+        self._stream = streams[stream]
         context = self._stream.codec_context
         if context.name not in EXTERNAL_DECODERS.split(",") and not allow_any_codec:
             self.close()
@@ -84,25 +90,25 @@ class AvReader:
                 yield piece.to_ndarray().T
 
 
-def open_external(source: Source, *, allow_any_codec: bool = False) -> Any:
-    """Return a reader for a file libsndfile doesn't know.
+def open_external(source: Source, *, allow_any_codec: bool = False, stream: int = 0) -> Any:
+    """Return a reader for one audio stream, counted from 0, of a file libsndfile doesn't know.
 
     Raises
     ------
     AudioError
-        Nothing that decodes it is installed, or it is damaged.
+        Nothing that decodes it is installed, it is damaged, or has no such stream.
     """
     decoder = external_decoder()
     if decoder == "PyAV":
-        return AvReader(source, allow_any_codec=allow_any_codec)
+        return AvReader(source, allow_any_codec=allow_any_codec, stream=stream)
     if decoder == "ffmpeg":
-        return _through_ffmpeg(source, allow_any_codec=allow_any_codec)
+        return _through_ffmpeg(source, allow_any_codec=allow_any_codec, stream=stream)
     raise AudioError(
         f'{source.name}: reading this format needs PyAV or ffmpeg; pip install "sigsep-classic[av]"'
     )
 
 
-def _through_ffmpeg(source: Source, *, allow_any_codec: bool) -> Any:
+def _through_ffmpeg(source: Source, *, allow_any_codec: bool, stream: int) -> Any:
     """Decode into a temporary WAV, whose header is right, unlike a pipe's, and read that."""
     from sigsep_classic.audio.sndfile import SndfileReader
 
@@ -114,7 +120,7 @@ def _through_ffmpeg(source: Source, *, allow_any_codec: bool) -> Any:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sigsep-"))
         decoded = os.path.join(folder, "decoded.wav")
-        _run_ffmpeg(source, _as_file(source, folder), decoded, allow_any_codec)
+        _run_ffmpeg(source, _as_file(source, folder), decoded, allow_any_codec, stream)
         view = View(stack.enter_context(open(decoded, "rb")))
         opened = Source(
             name=source.name, view=view, path=decoded, head=view.read(64), warnings=source.warnings
@@ -134,14 +140,14 @@ def _as_file(source: Source, folder: str) -> str:
     return copy
 
 
-def _run_ffmpeg(source: Source, path: str, decoded: str, allow_any_codec: bool) -> None:
+def _run_ffmpeg(source: Source, path: str, decoded: str, allow_any_codec: bool, stream: int) -> None:
     safe = [] if allow_any_codec else ["-codec_whitelist", EXTERNAL_DECODERS]
     command = ["ffmpeg", "-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", *safe]
     command += [
         "-i",
         f"file:{path}",
         "-map",
-        "0:a:0",
+        f"0:a:{stream}",
         "-c:a",
         "pcm_f32le",
         "-rf64",
@@ -149,8 +155,16 @@ def _run_ffmpeg(source: Source, path: str, decoded: str, allow_any_codec: bool) 
         f"file:{decoded}",
     ]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    lines = [line for line in done.stderr.strip().splitlines() if "Last message repeated" not in line]
+    if any("matches no streams" in line for line in lines):
+        raise AudioError(
+            f"{source.name}: stream={stream} is not among its audio streams, which are counted from 0; "
+            "check that it is the right file"
+        )
     if not os.path.exists(decoded) or os.path.getsize(decoded) < 64:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
-        raise AudioError(f"{source.name}: ffmpeg can't decode it ({lines[-1]}); get another copy")
-    if done.returncode != 0 or done.stderr.strip():
+        reason = (lines or ["no reason given"])[-1]
+        raise AudioError(f"{source.name}: ffmpeg can't decode it ({reason}); get another copy")
+    # What is left out in spite of success is another stream: a cover picture, or chapters.
+    heard = [line for line in lines if done.returncode or "not on whitelist" not in line]
+    if done.returncode != 0 or heard:
         source.warnings.append("ends early or is damaged: ffmpeg reported errors; read what it decoded")

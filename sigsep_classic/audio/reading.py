@@ -106,6 +106,7 @@ def load(
     allow_any_codec: bool = False,
     start: float = 0.0,
     duration: float | None = None,
+    stream: int = 0,
 ) -> Audio:
     """Return a sound file's samples, rate, and what was wrong with it.
 
@@ -126,6 +127,9 @@ def load(
         Where to begin, in seconds.
     duration : float, optional
         How much to read, in seconds; everything by default. Less is there at the end of the file.
+    stream : int
+        Which audio stream of a container that holds several, counted from 0, such as the stems of a
+        ``.stem.mp4``.
 
     Returns
     -------
@@ -135,10 +139,10 @@ def load(
     Raises
     ------
     AudioError
-        It can't be read, has no samples, or has NaN or infinite samples.
+        It can't be read, has no such stream, no samples, or NaN or infinite samples.
     """
     dtype = as_dtype(dtype)
-    with _open_reader(source, allow_any_codec) as (name, reader):
+    with _open_reader(source, allow_any_codec, stream) as (name, reader):
         first, last = _span(reader.sample_rate, start, duration)
         scan = FiniteScan(name, sample_rate=reader.sample_rate, start=first)
         pieces = _scanned(_pieces(reader, first, last, dtype), scan, mono=mono, at_once=False)
@@ -160,20 +164,20 @@ def load(
         )
 
 
-def info(source: AudioSource, *, allow_any_codec: bool = False) -> AudioInfo:
+def info(source: AudioSource, *, allow_any_codec: bool = False, stream: int = 0) -> AudioInfo:
     """Return what a sound file's header says.
 
     Parameters
     ----------
-    source, allow_any_codec
+    source, allow_any_codec, stream
         As for `load`.
 
     Raises
     ------
     AudioError
-        It can't be read as sound.
+        It can't be read as sound, or has no such stream.
     """
-    with _open_reader(source, allow_any_codec) as (name, reader):
+    with _open_reader(source, allow_any_codec, stream) as (name, reader):
         return AudioInfo(
             name=name,
             sample_rate=reader.sample_rate,
@@ -196,13 +200,14 @@ def blocks(
     allow_any_codec: bool = False,
     start: float = 0.0,
     duration: float | None = None,
+    stream: int = 0,
     on_warning: Callable[[str], None] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield a sound file as arrays (channels, samples) in constant memory; joined they are what `load` gives.
 
     Parameters
     ----------
-    source, sample_rate, mono, dtype, allow_any_codec, start, duration
+    source, sample_rate, mono, dtype, allow_any_codec, start, duration, stream
         As for `load`.
     block_seconds : float
         Length of a block in seconds; the last one may be shorter.
@@ -219,7 +224,7 @@ def blocks(
         The block length is not positive.
     """
     dtype = as_dtype(dtype)
-    with _open_reader(source, allow_any_codec) as (name, reader):
+    with _open_reader(source, allow_any_codec, stream) as (name, reader):
         first, last = _span(reader.sample_rate, start, duration)
         rate = _check_rate(sample_rate, reader.sample_rate)
         length = round(block_seconds * rate) if block_samples is None else block_samples
@@ -239,12 +244,18 @@ def blocks(
 
 
 @contextmanager
-def _open_reader(source: AudioSource, allow_any_codec: bool) -> Iterator[tuple[str, _Reader]]:
+def _open_reader(source: AudioSource, allow_any_codec: bool, stream: int) -> Iterator[tuple[str, _Reader]]:
+    if stream < 0 or int(stream) != stream:
+        raise ParameterError(f"stream={stream} is no number of an audio stream; use 0, 1, 2 …")
     with open_source(source) as opened:
         if opened.wants_external:
             from sigsep_classic.audio.external import open_external
 
-            reader = open_external(opened, allow_any_codec=allow_any_codec)
+            reader = open_external(opened, allow_any_codec=allow_any_codec, stream=stream)
+        elif stream:
+            raise AudioError(
+                f"{opened.name}: holds one stream of sound, so stream={stream} is not there; use 0"
+            )
         else:
             from sigsep_classic.audio.sndfile import SndfileReader
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import to_host
-from sigsep_classic.errors import ArrayTypeError, AudioError, ShapeError
+from sigsep_classic.errors import ArrayTypeError, NotFiniteError, ShapeError
 from sigsep_classic.typing import Array
 
 _FULL_SCALE = {"i1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "u1": 2.0**7, "u2": 2.0**15}
@@ -116,12 +116,12 @@ class FiniteScan:
         self._position += block.shape[1]
 
     def raise_if_bad(self) -> None:
-        """Raise AudioError if any block held NaN or infinity."""
+        """Raise NotFiniteError if any block held NaN or infinity."""
         if self._first is None:
             return
         channel, sample = self._first
         when = f" ({sample / self._rate:.3f} s)" if self._rate else ""
-        raise AudioError(
+        raise NotFiniteError(
             f"{self._name}: {self._count} samples are NaN or infinite, the first in channel {channel} "
             f"at sample {sample}{when}; repair or cut them out"
         )

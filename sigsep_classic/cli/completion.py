@@ -48,7 +48,7 @@ def whole_parser(shells: Sequence[str], file: object, directory: object) -> argp
     for verb, summary in VERBS.items():
         made = parsing.verb_parser(verb, summary)
         more = {"every_method": True} if verb == "separate" else {}
-        import_module(f"{__package__}.{verb}").add_options(made, [], **more)
+        import_module(f"{__package__}.{verb.replace('-', '_')}").add_options(made, [], **more)
         for action in made._actions:
             if action.dest == "input":
                 action.complete = file  # type: ignore[attr-defined]

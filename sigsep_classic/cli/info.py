@@ -11,7 +11,7 @@ from sigsep_classic.cli import parsing
 from sigsep_classic.cli.output import say, to_json
 
 PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "librosa", "scikit-learn", "soundfile", "soxr")
-EXTRAS = ("av", "jinja2", "matplotlib", "shtab", "pyroomacoustics", "cupy-cuda12x", "cupy-cuda13x")
+EXTRAS = ("av", "jinja2", "matplotlib", "PyYAML", "shtab", "pyroomacoustics", "cupy-cuda12x", "cupy-cuda13x")
 VARIABLES = (
     "SIGSEP_DEVICE",
     "SIGSEP_NUM_THREADS",
