@@ -37,15 +37,34 @@ def test_the_transform_is_the_fourier_transform_of_windowed_patches():
         assert_allclose(Y[:, f, :, :, t], np.fft.fft2(patch * window), atol=1e-12)
 
 
-def test_the_model_is_ntf_of_the_magnitudes():
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+def test_the_model_is_ntf_of_the_magnitudes(beta):
     X = spectrum((2, 12, 24))
-    options = {"n_components": 3, "n_iter": 7, "tol": 0, "seed": 5}
+    options = {"n_components": 3, "n_iter": 7, "tol": 0, "seed": 5, "beta": beta}
     model = CommonFate(patch_bins=4, patch_frames=6, **options).fit(X)
     V = abs(Patches.of(X.shape, bins=4, frames=6).forward(X)).reshape(2, -1, 7)
     expected = NTF(**options).fit(V)
     for name in "QWH":
-        assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-12)
+        assert_allclose(getattr(model, name), getattr(expected, name), rtol=1e-10)
     assert_allclose(model.losses[-1][1], expected.losses[-1][1])
+
+
+def test_a_step_is_that_of_ntf_for_h_and_then_of_em_for_textures_and_gains_together():
+    method = CommonFate(n_components=3, patch_bins=4, patch_frames=6)
+    data = method.prepare(spectrum((2, 12, 24)))
+    model = method.init(data)
+    before = method.loss(data, model)
+    Q, W, H, V = (np.array(A) for A in (model.Q, model.W, model.H, data.V))
+    ratio = V / np.einsum("ck,fk,kt->cft", Q, W, H)
+    H = H * np.einsum("ck,fk,cft->kt", Q, W, ratio) / np.einsum("ck,fk->k", Q, W)[:, None]
+    ratio = V / np.einsum("ck,fk,kt->cft", Q, W, H)
+    counts = np.einsum("ck,fk,kt,cft->ckf", Q, W, H, ratio)
+    Q = counts.sum(axis=2) / counts.sum(axis=(0, 2))
+    W = counts.sum(axis=0).T / H.sum(axis=1)
+    after = method.step(data, model)
+    for name, expected in (("H", H), ("Q", Q), ("W", W)):
+        assert_allclose(getattr(after, name), expected, rtol=1e-10)
+    assert method.loss(data, after) < before
 
 
 def test_estimates_are_shares_of_the_transform_and_add_up():

@@ -265,6 +265,29 @@ def test_duet_finds_what_the_published_algorithm_finds():
     assert (model.gains()[1, 0] == (owner == order[1])).mean() > 0.99
 
 
+def test_low_frequencies_that_tell_no_delay_are_not_taken_for_sources_of_many_delays():
+    rng = np.random.default_rng(3)
+    S = sparse_sources(3)
+    S[2, 20:] *= 1e-3  # a loud bass below 300 Hz
+    S[2, :20] *= 15
+    images = panned(S, [-25.0, 0.0, 20.0])
+    images[2, 1] *= np.exp(0.4j * rng.standard_normal(S.shape[1:]))
+    found = method("duet", n_sources=3).fit(images.sum(axis=0)).extra
+    assert_allclose(np.degrees(np.arctan(found["attenuations"])) - 45, [-25, 0, 20], atol=3)
+    assert_allclose(found["delays"], 0, atol=6e-5)
+
+
+@pytest.mark.parametrize("name", ["duet", "projet"])
+def test_where_one_direction_is_all_that_is_found_the_mixture_does_not_come_back_in_silence(name, caplog):
+    X = panned(noise((1, 33, 20)), [5.0])[0]
+    with caplog.at_level(logging.WARNING, logger="sigsep_classic"):
+        assert method(name).fit(X).names == ("source1",)
+    assert "source1 is the mixture; give n_sources" in caplog.text
+    caplog.clear()
+    method(name, n_sources=1).fit(X)
+    assert not caplog.text
+
+
 # ---- PROJET
 
 

@@ -53,6 +53,9 @@ class KAM:
         Frames 2 n + 1 of the repeating kernel; odd, at least 3.
     vocals_seconds, vocals_hz : float
         Reach of the cross to each side, at least 0; one frame and one bin at least.
+    cutoff : float
+        ``vocals`` has nothing at or below this frequency in Hz, nor at bin 0: whatever the source, it is smooth along a
+        small cross, which else would take drums and bass.
     n_iter : int
         Iterations, at least 1.
     grid : Grid or None
@@ -72,10 +75,15 @@ class KAM:
     Notes
     -----
     A light form: spatial covariances are diagonal, a level of each source in each channel and bin, so all gains are
-    real. The paper has full ones; ``separate(..., mask="multichannel_wiener")`` learns them from the final F_j. Back-
-    fitting lowers no stated loss, and there is none; a few iterations are usual. Medians are of magnitudes, which for
-    odd numbers of values is the same. Memory is that of two spectrograms for each source and channel. Where nothing can
-    repeat, the repeating kernel is a point.
+    real. The paper has full ones; ``separate(..., mask="multichannel_wiener")`` learns them from the final F_j.
+    Back-fitting lowers no stated loss, and there is none; an iteration squares the ratio of two sources, so many make
+    binary masks. Medians are of magnitudes, which for odd numbers of values is the same. Memory is that of two
+    spectrograms for each source and channel. Where nothing can repeat, the repeating kernel is a point.
+
+    The cross of ``vocals_hz`` must be higher than the main lobe of the window, or every partial is smooth along it.
+    20 Hz and two iterations were chosen on five mixtures of real music with a voice or speech (a real excerpt, speech
+    over music, three songs of `benchmarks.songs`' development set): 15 Hz and four were 1.9 dB worse there, and 4 dB
+    better on two synthetic songs whose voices are steady tones.
     """
 
     kernels: str = "harmonic+percussive+repeating+vocals"
@@ -85,8 +93,9 @@ class KAM:
     max_period: float = 8.0
     n_repetitions: int = 7
     vocals_seconds: float = 0.02
-    vocals_hz: float = 15.0
-    n_iter: int = 4
+    vocals_hz: float = 20.0
+    cutoff: float = 100.0
+    n_iter: int = 2
     grid: Grid | None = None
 
     name: ClassVar[str] = "kam"
@@ -100,6 +109,7 @@ class KAM:
             check_range(name, getattr(self, name), 0, above=True)
         for name in ("vocals_seconds", "vocals_hz"):
             check_range(name, getattr(self, name), 0)
+        check_range("cutoff", self.cutoff, 0)
         check_range("min_period", self.min_period, 0)
         check_range("max_period", self.max_period, self.min_period, infinite=True)
         check_count("n_repetitions", self.n_repetitions, 3)
@@ -164,7 +174,7 @@ class KAM:
         known: dict[str, Callable[[Array], Array]] = {
             "harmonic": lambda Z: sliding_median(Z, frames, axis=-1),
             "percussive": lambda Z: sliding_median(Z, height, axis=-2),
-            "vocals": lambda Z: cross_median(Z, reach, rise),
+            "vocals": lambda Z: _above(cross_median(Z, reach, rise), grid, self.cutoff),
         }
         if "repeating" in self.names:
             lists, counts = self._repetitions(V, grid)
@@ -183,6 +193,13 @@ class KAM:
         # Those outside sort to the end, whichever way the others lie.
         frames = xp.sort(xp.where(inside, frames, n_frames), axis=1)
         return xp.minimum(frames, n_frames - 1), inside.sum(axis=1)
+
+
+def _above(Z: Array, grid: Grid, cutoff: float) -> Array:
+    """Return Z (freq, frames) with zeros up to ``cutoff`` Hz, all of it where the front-end has one frequency."""
+    if len(Z) > 1:
+        Z[: grid.bins_up_to(cutoff, len(Z))] = 0
+    return Z
 
 
 def _backfit(gain: Array, P: Array, median: Callable[[Array], Array]) -> None:

@@ -75,7 +75,7 @@ class ADRess:
     azimuths: tuple[float, ...] | None = None
     width: float = 60.0
     binary: bool = True
-    threshold: float = 0.1
+    threshold: float = 0.05
 
     name: ClassVar[str] = "adress"
     max_channels: ClassVar[int] = 2

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array, Grid
 
-_ALPHA_BINS, _DELAY_BINS = 61, 61
+_ALPHA_BINS, _DELAY_BINS, _PHASE_BINS = 61, 61, 64
+_BAND = 16
 _SMOOTHING = 1.5
 _APART = 4
 
@@ -28,19 +30,61 @@ def plane_histogram(
 
     Attenuations beyond the limit are counted at the edge, delays beyond it not at all.
     """
-    alphas = np.linspace(-limits[0], limits[0], _ALPHA_BINS)
-    delays = np.linspace(-limits[1], limits[1], _DELAY_BINS)
     rows = _places(alpha, limits[0], _ALPHA_BINS, clip=True)
     columns = _places(delta, limits[1], _DELAY_BINS, clip=False)
     inside = (columns >= 0) & (columns < _DELAY_BINS)
-    mass = to_host(weight).ravel(order="K")[inside]
     flat = rows[inside] * _DELAY_BINS + columns[inside]
-    counts = np.bincount(flat, mass, minlength=_ALPHA_BINS * _DELAY_BINS).reshape(_ALPHA_BINS, _DELAY_BINS)
-    return _smoothed(_smoothed(counts).T).T, alphas, delays
+    counts = np.bincount(flat, to_host(weight)[inside], minlength=_ALPHA_BINS * _DELAY_BINS)
+    alphas, delays = _axes(limits)
+    return _smoothed(_smoothed(counts.reshape(len(alphas), len(delays))).T).T, alphas, delays
+
+
+def voted_histogram(
+    alpha: Array,
+    phase: Array,
+    weight: Array,
+    limits: tuple[float, float],
+    omega: np.ndarray,
+    phase_error: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `plane_histogram` does, but each point counts at every delay, as much as its phase fits there.
+
+    Parameters
+    ----------
+    alpha, phase, weight : array (freq, frames)
+        Symmetric attenuations, phases of L R* in radians, and weights.
+    limits : (float, float)
+        Largest attenuation and largest delay, in seconds.
+    omega : float64 array (freq,)
+        Frequencies in radians a second.
+    phase_error : float
+        Deviation of the phases in radians, greater than 0.
+    """
+    alphas, delays = _axes(limits)
+    width = 2 * np.pi / _PHASE_BINS
+    turns = width * np.arange(_PHASE_BINS)[:, None]
+    narrow = 1 / (phase_error**2 + width**2 / 12)  # phases are known to within their bin
+    histogram = np.zeros((len(alphas), len(delays)))
+    for start in range(0, len(omega), _BAND):
+        band = slice(start, start + _BAND)
+        w = omega[band][:, None, None]
+        rows = _places(alpha[band], limits[0], len(alphas), clip=True)
+        columns = np.rint(to_host(phase[band]) / width).astype(int) % _PHASE_BINS
+        shape = (len(w), len(alphas), _PHASE_BINS)
+        flat = (np.arange(len(w))[:, None] * len(alphas) + rows) * _PHASE_BINS + columns
+        counts = np.bincount(flat.ravel(), to_host(weight[band]).ravel(), minlength=np.prod(shape))
+        fits = np.exp(narrow * (np.cos(turns - w * delays) - 1))
+        with single_threaded_blas():
+            histogram += np.tensordot(counts.reshape(shape), fits, axes=((0, 2), (0, 1)))
+    return _smoothed(_smoothed(histogram).T).T, alphas, delays
+
+
+def _axes(limits: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    return np.linspace(-limits[0], limits[0], _ALPHA_BINS), np.linspace(-limits[1], limits[1], _DELAY_BINS)
 
 
 def _places(values: Array, limit: float, n: int, *, clip: bool) -> np.ndarray:
-    host = to_host(values).ravel(order="K").astype(np.float64)
+    host = to_host(values).astype(np.float64)
     host = np.clip(host, -limit, limit) if clip else np.clip(host, -2 * limit, 2 * limit)
     return np.rint((host / limit + 1) * ((n - 1) / 2)).astype(int)
 

@@ -19,8 +19,14 @@ from sigsep_classic.factorizers.stereo.delays import (
     mixing_parameters,
     peaks_of,
     plane_histogram,
+    voted_histogram,
 )
-from sigsep_classic.factorizers.stereo.panning import empty_stems, left_and_right, partition
+from sigsep_classic.factorizers.stereo.panning import (
+    empty_stems,
+    left_and_right,
+    partition,
+    warn_one_direction,
+)
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, Grid
 
@@ -47,8 +53,9 @@ class DUET:
     p, q : float
         Exponents of the weights, at least 0. (1, 0) weighs attenuations right, (1, 2) delays.
     phase_error : float
-        Error of the phase differences in radians, at least 0, in the histogram: at low frequencies, where it would
-        scatter δ = phase / ω, delays are drawn towards 0. 0 is the paper.
+        Deviation of the phase differences φ in radians, at least 0: in the histogram a point counts at every delay as
+        much as its phase fits there, exp((cos(φ - ω δ) - 1) / phase_error²), so that low frequencies, which tell no
+        delay, are not scattered over all of them. 0 is the paper: each point counts at φ / ω alone.
     n_refine : int
         How often the parameters are estimated again from the points a source was given, at least 0; 0 is the paper.
     threshold : float
@@ -111,6 +118,7 @@ class DUET:
         omega = 2 * math.pi * frequencies(self.grid, L.shape[0], complex_=L.dtype.kind == "c")
         histogram, alphas, delays = self._histogram(L, R, omega)
         places = peaks_of(histogram, self.n_sources, threshold=self.threshold)
+        warn_one_direction(self.name, self.n_sources, len(places), X)
         a, delta = mixing_parameters(alphas[places[:, 0]]), delays[places[:, 1]]
         owner = assigned(L, R, omega, a, delta)
         for _ in range(self.n_refine):
@@ -141,13 +149,15 @@ class DUET:
         a = right / xp.maximum(left, tiny)
         alpha = xp.where(a > 0, a - 1 / xp.maximum(a, tiny), -self.max_attenuation)
         w = xp.asarray(omega[:n], dtype=left.dtype)[:, None]
-        # Most probable δ: Gaussian with deviation max_delay before, phases known to within phase_error.
-        turned = w * w + w.dtype.type((self.phase_error / self.max_delay) ** 2)
-        delta = xp.angle(L[:n] * R[:n].conj()) * w / xp.where(turned > 0, turned, 1)
         weight = (left * right) ** self.p
         if self.q > 0:
             weight = weight * (w / max(float(omega[n - 1]), 1e-30)) ** self.q
-        return plane_histogram(alpha, delta, weight, (self.max_attenuation, self.max_delay))
+        limits = (self.max_attenuation, self.max_delay)
+        phase = xp.angle(L[:n] * R[:n].conj())
+        if self.phase_error > 0 and omega[-1] > 0:
+            return voted_histogram(alpha, phase, weight, limits, omega[:n], self.phase_error)
+        delta = phase * (w / xp.where(w > 0, w * w, 1))  # 0 where there is no phase to turn
+        return plane_histogram(alpha, delta, weight, limits)
 
     def _estimated(
         self, L: Array, R: Array, omega: np.ndarray, owner: Array, a: np.ndarray, delta: np.ndarray

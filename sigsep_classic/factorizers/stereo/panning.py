@@ -167,6 +167,14 @@ def _farthest(centres: np.ndarray, chosen: list[float]) -> float:
     return float(centres[distance.argmax()])
 
 
+def warn_one_direction(method: str, n_sources: int | None, found: int, X: Array) -> None:
+    """Say that a search of two channels has found one source alone, which then is the whole mixture."""
+    if n_sources is None and found == 1 and len(X) == 2:
+        logger.warning(
+            "%s: one direction stands out, so source1 is the mixture; give n_sources for more", method
+        )
+
+
 def empty_stems(n: int, like: Array) -> Array:
     """Return an uninitialised array (n, freq, frames), each stem in the order in memory of ``like`` (freq, frames)."""
     xp = namespace(like)

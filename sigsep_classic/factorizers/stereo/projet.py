@@ -19,6 +19,7 @@ from sigsep_classic.factorizers.stereo.panning import (
     left_and_right,
     powers,
     strongest_azimuths,
+    warn_one_direction,
 )
 from sigsep_classic.factorizers.stereo.projections import (
     Projected,
@@ -147,7 +148,7 @@ class PROJET(Iterative[ProjetModel]):
     n_sources: int | None = None
     n_projections: int = 10
     n_azimuths: int = 31
-    threshold: float = 0.1
+    threshold: float = 0.05
     n_iter: int = 20
 
     name: ClassVar[str] = "projet"
@@ -177,6 +178,7 @@ class PROJET(Iterative[ProjetModel]):
         heard = azimuths_of(A, B, C)
         centres, counts = azimuth_histogram(heard, A + B, smoothing=1.0)
         found = strongest_azimuths(centres, counts, self.n_sources, threshold=self.threshold)
+        warn_one_direction(self.name, self.n_sources, len(found), X.X)
         Q = np.exp(-0.5 * ((azimuths[:, None] - found) / 4) ** 2) + 1e-3
         level = xp.sqrt(A + B + real_like(A, X.floor))
         near = xp.stack([xp.exp(-((heard - real_like(A, f)) ** 2) / real_like(A, 200.0)) for f in found])
