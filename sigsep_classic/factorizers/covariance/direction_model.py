@@ -10,6 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.factorizers.covariance.directions import Directions
+from sigsep_classic.factorizers.covariance.shapes import solve_hermitian
 from sigsep_classic.factorizers.models import Groups, check_groups
 from sigsep_classic.kernels.demixing import joined
 from sigsep_classic.typing import Array
@@ -114,7 +115,7 @@ class DirectionModel:
         z, p = joined(bins.Z[block]).astype(complex), self.posterior[:, block].astype(float)
         R = spatial_covariances(z, p)
         mixed = [[(p * R[:, :, i, j, None]).sum(axis=0) for j in range(i + 1)] for i in range(z.shape[1])]
-        through = _solved(mixed, z)
+        through = solve_hermitian(mixed, z)
         # (sources, freq, channels, dims)
         back = bins.D[block] @ R
         Y = (back @ through).swapaxes(1, 2) * p[:, None]
@@ -137,30 +138,6 @@ def spatial_covariances(z: Array, p: Array) -> Array:
     trace = xp.einsum("nfii->nf", R).real
     R /= xp.where(trace > 0, trace, 1)[:, :, None, None]
     return R + 1e-3 * xp.eye(z.shape[1])
-
-
-def _solved(lower: list[list[Array]], z: Array) -> Array:
-    """Return C⁻¹ z for a Hermitian C at each point, given as entries (freq, frames) of its lower triangle.
-
-    LDLᴴ, entry by entry for all points at once.
-    """
-    xp, dims = namespace(z), z.shape[1]
-    L: list[list[Array]] = []
-    D: list[Array] = []
-    y: list[Array] = []
-    for i in range(dims):
-        row: list[Array] = []
-        for j in range(i):
-            rest = sum((row[k] * D[k] * L[j][k].conj() for k in range(j)), start=0)
-            row.append((lower[i][j] - rest) / D[j])
-        D.append(lower[i][i].real - sum((abs(row[k]) ** 2 * D[k] for k in range(i)), start=0))
-        y.append(z[:, i] - sum((row[k] * y[k] for k in range(i)), start=0))
-        L.append(row)
-    x = [y[i] / D[i] for i in range(dims)]
-    for i in reversed(range(dims)):
-        for k in range(i + 1, dims):
-            x[i] = x[i] - L[k][i].conj() * x[k]
-    return xp.stack(x, axis=1)
 
 
 def energies(data: Directions, posterior: Array) -> np.ndarray:

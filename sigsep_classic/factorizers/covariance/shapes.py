@@ -1,4 +1,4 @@
-"""Shape matrices: covariances whose scale means nothing, kept away from singular ones."""
+"""Small Hermitian matrices at every point: shapes kept away from singular ones, and systems solved entry by entry."""
 
 from __future__ import annotations
 
@@ -45,6 +45,39 @@ def inverse_roots(S: Array, *, condition: float) -> Array:
         K[suspect] = _inverse_cholesky((E * values[:, None]) @ E.conj().swapaxes(1, 2))[0]
     K /= xp.exp(xp.log(xp.einsum("kii->ki", K).real).mean(axis=1))[:, None, None]
     return K.reshape(S.shape)
+
+
+def solve_hermitian(lower: list[list[Array]], z: Array) -> Array:
+    """Return C⁻¹ z for a Hermitian positive C at each point: LDLᴴ, entry by entry for all points at once.
+
+    Parameters
+    ----------
+    lower : list of list of array (freq, frames)
+        Row i holds the entries (i, 0) … (i, i) of C.
+    z : complex array (freq, dims, frames)
+        Right-hand sides.
+
+    Returns
+    -------
+    complex array (freq, dims, frames)
+    """
+    xp, dims = namespace(z), z.shape[1]
+    L: list[list[Array]] = []
+    D: list[Array] = []
+    y: list[Array] = []
+    for i in range(dims):
+        row: list[Array] = []
+        for j in range(i):
+            rest = sum((row[k] * D[k] * L[j][k].conj() for k in range(j)), start=0)
+            row.append((lower[i][j] - rest) / D[j])
+        D.append(lower[i][i].real - sum((abs(row[k]) ** 2 * D[k] for k in range(i)), start=0))
+        y.append(z[:, i] - sum((row[k] * y[k] for k in range(i)), start=0))
+        L.append(row)
+    x = [y[i] / D[i] for i in range(dims)]
+    for i in reversed(range(dims)):
+        for k in range(i + 1, dims):
+            x[i] = x[i] - L[k][i].conj() * x[k]
+    return xp.stack(x, axis=1)
 
 
 def _clipped(values: Array, condition: float) -> Array:

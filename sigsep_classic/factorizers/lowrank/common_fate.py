@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.errors import NumericalError, ParameterError
 from sigsep_classic.factorizers.base import Iterative, coefficients, raised
 from sigsep_classic.factorizers.lowrank.common_fate_transform import Patches
-from sigsep_classic.factorizers.lowrank.ntf import NTF, NTFModel
+from sigsep_classic.factorizers.lowrank.ntf import NTF, NTFModel, stacked
+from sigsep_classic.factorizers.lowrank.starts import beyond_range
 from sigsep_classic.factorizers.models import Groups, check_groups, component_names
 from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.beta_divergence import divergence
+from sigsep_classic.kernels.beta_nmf import multiply, statistics
+from sigsep_classic.kernels.beta_sweep import tiny_of
 from sigsep_classic.typing import Array
 
 
@@ -162,7 +167,8 @@ class CommonFate(Iterative[CommonFateModel]):
 
     Notes
     -----
-    With (a, b, f) as one axis the model is that of `NTF`, and so are the updates. The transform has four times as many
+    With (a, b, f) as one axis the model is that of `NTF`, and so are the updates but for β = 1, where one look at V
+    serves gains and textures: see `step`. The transform has four times as many
     coefficients as X; memory is that of X some fifteen times. Patches lie on a Hamming window and are put together
     by least squares, so estimates add up to X.
 
@@ -182,7 +188,7 @@ class CommonFate(Iterative[CommonFateModel]):
     beta: float = 1.0
     power: float = 1.0
     solver: str = "me"
-    n_iter: int = 200
+    n_iter: int = 100
     tol: float = 1e-5
     seed: int = 0
 
@@ -222,8 +228,7 @@ class CommonFate(Iterative[CommonFateModel]):
         patches = Patches.of(X.shape, bins=self.patch_bins, frames=self.patch_frames)
         Y, xp = patches.forward(X), namespace(X)
         V = raised(abs(Y), self.power).reshape(len(Y), -1, Y.shape[-1])
-        V = xp.ascontiguousarray(V.transpose(2, 0, 1)).transpose(1, 2, 0)
-        return Fates(Y=Y, V=V, patches=patches, real=X.dtype.kind == "f")
+        return Fates(Y=Y, V=xp.ascontiguousarray(V), patches=patches, real=X.dtype.kind == "f")
 
     def init(self, X: Fates) -> CommonFateModel:
         """Return random W and H, and all gains equal; their product has the mean of V."""
@@ -234,12 +239,35 @@ class CommonFate(Iterative[CommonFateModel]):
         return self._of(X, self._tensor.adopt(X.V, start))
 
     def step(self, X: Fates, model: CommonFateModel) -> CommonFateModel:
-        """One update each of H, W and Q, as in `NTF`."""
-        return self._of(X, self._tensor.step(X.V, _as_tensor(model)))
+        """Update H as in `NTF`, then W and Q.
+
+        For β = 1 both at once: with the counts n_ckf = q_ck w_fk Σ_t h_tk V / V̂ the majoriser of the divergence is
+        least where q_ck w_fk Σ_t h_tk = Σ_f n_ckf Σ_c n_ckf / Σ_cf n_ckf (the maximisation of EM for counts), so one
+        pass over V serves two factors. For other β they are updated one after the other.
+        """
+        tensor, V, Ht = self._tensor, _rows(X), model.H.T
+        options = {"beta": self.beta, "gain": model.gain}
+        A = stacked(model.Q, model.W)
+        above, below = statistics(V, Ht, A.T, factor="W", **options)
+        multiply(Ht, above, below, tensor.exponent, tiny_of(V.dtype, "H", model.gain))
+        if self.beta == 1:
+            above, below = statistics(V, Ht, A.T, factor="H", **options)
+            Q, W = _shared_out(above.T, below.T, A, model.Q)
+            return replace(model, Q=Q, W=W)
+        Q, W = model.Q, model.W
+        for axis, factor in ((1, Q), (0, W)):
+            sums = statistics(V, Ht, stacked(Q, W).T, factor="H", **options)
+            others = W[None] if axis else Q[:, None]
+            above, below = ((s.T.reshape(len(Q), *W.shape) * others).sum(axis=axis) for s in sums)
+            multiply(factor, above, below, tensor.exponent)
+        return replace(model)
 
     def loss(self, X: Fates, model: CommonFateModel) -> float:
         """Return D_β(V | Σ_k q_ck w_abfk h_tk)."""
-        return self._tensor.loss(X.V, _as_tensor(model))
+        value = divergence(_rows(X), model.H.T, stacked(model.Q, model.W).T, beta=self.beta, gain=model.gain)
+        if not math.isfinite(value):
+            raise NumericalError(f"CommonFate: the divergence is {value}; {beyond_range(X.V, self.beta)}")
+        return value * model.gain**-self.beta
 
     def finish(self, model: CommonFateModel) -> CommonFateModel:
         """Return gains and textures that sum to one, the strongest component first."""
@@ -256,6 +284,21 @@ class CommonFate(Iterative[CommonFateModel]):
             power=self.power,
             losses=tensor.losses,
         )
+
+
+def _rows(X: Fates) -> Array:
+    """Return V as a matrix (patch times, channels * textures), a view whose tiles fit in cache."""
+    return X.V.reshape(-1, X.V.shape[2]).T
+
+
+def _shared_out(above: Array, below: Array, A: Array, Q: Array) -> tuple[Array, Array]:
+    """Return Q, whose columns sum to one, and W from the sums (channels * textures, components) of their product A."""
+    xp = namespace(A)
+    counts = (A * above).reshape(len(Q), -1, A.shape[1])
+    by_channel, played = counts.sum(axis=1), below[0]
+    total = by_channel.sum(axis=0)
+    Q = xp.where(total > 0, by_channel / xp.where(total > 0, total, 1), Q)
+    return Q, counts.sum(axis=0) / xp.where(played > 0, played, 1)
 
 
 def _as_tensor(model: CommonFateModel) -> NTFModel:
