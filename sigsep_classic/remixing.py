@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_range, did_you_mean, nearest
+from sigsep_classic.checks import check_range, nearest
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.dereverberation.wpe import WPE
 from sigsep_classic.typing import Array
@@ -24,6 +24,8 @@ FORMS = "-6dB, x0.5, mute, solo, pan left, pan 0.3, lowpass 4k, highpass 120, ba
 """What can be said of a stem."""
 
 FILTERS = ("lowpass", "highpass", "bandpass", "bandstop")
+MOST_DB = 200.0
+"""Largest gain and least, in dB, either way."""
 _ORDER = 4
 _PLACES = {"left": -1.0, "center": 0.0, "centre": 0.0, "right": 1.0}
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
@@ -79,7 +81,8 @@ def parse(text: str) -> dict[str, Change]:
     Parameters
     ----------
     text : str
-        Stems apart by ``;``; after the name what is to be done, of `FORMS`, several apart by blanks or commas.
+        Stems apart by ``;``; after the name, and a colon or none, what is to be done, of `FORMS`, several apart by
+        blanks or commas.
 
     Returns
     -------
@@ -97,10 +100,10 @@ def parse(text: str) -> dict[str, Change]:
     """
     found: dict[str, Change] = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        name, _, said = part.partition(" ")
+        name, said = re.fullmatch(r"([^\s:=]*)\s*[:=]?\s*(.*)", part, re.DOTALL).groups()  # type: ignore[union-attr]
         if name in found:
             raise ParameterError(f"{name!r} is there twice; say all of it in one place")
-        if not said.strip():
+        if not name or not said:
             raise ParameterError(f"{part!r} says nothing of what to do; for example {FORMS}")
         found[name] = _change(said)
     if not found:
@@ -128,13 +131,26 @@ def _change(said: str) -> Change:
             gain *= float(low[1:])
         elif re.fullmatch(_NUMBER, low) and words and words[0].lower() == "db":
             words.pop(0)
-            gain *= 10 ** (float(low) / 20)
+            gain *= _from_db(low)
         elif re.fullmatch(rf"{_NUMBER}db", low):
-            gain *= 10 ** (float(low[:-2]) / 20)
+            gain *= _from_db(low[:-2])
         else:
-            near = did_you_mean(low, ("mute", "solo", "dry", "pan", *FILTERS), "it may be")
-            raise ParameterError(f"{word!r} is not understood; {near}; for example {FORMS}")
+            raise ParameterError(f"{word!r} is not understood; {_meant(low)}")
     return Change(gain=gain, solo=solo, pan=pan, filters=tuple(filters), dry=dry)
+
+
+def _from_db(text: str) -> float:
+    level = float(text)
+    check_range("gain in dB", level, -MOST_DB, MOST_DB)
+    return float(10 ** (level / 20))
+
+
+def _meant(word: str) -> str:
+    """Return what may have been meant by a word that can't be said of a stem."""
+    if re.fullmatch(_NUMBER, word):
+        return f"say {word}dB, or x{word.lstrip('+-')} for a factor"
+    near = nearest(word, ("mute", "solo", "dry", "pan", *FILTERS))
+    return f"did you mean {near!r}?" if near else f"for example {FORMS}; a ; comes before the next stem"
 
 
 def _place(words: list[str]) -> float:
@@ -146,11 +162,13 @@ def _place(words: list[str]) -> float:
 
 
 def _edges(kind: str, words: list[str]) -> tuple[float, ...]:
-    """Return the edges in Hz of ``4k``, ``120``, ``300-3k``, ``300Hz``."""
+    """Return the edges in Hz of ``4k``, ``120``, ``300-3k``, ``300 Hz``."""
     if kind in ("bandpass", "bandstop"):
         form, example = rf"({_NUMBER}k?)(?:hz)?-({_NUMBER}k?)(?:hz)?", "300-3k"
     else:
         form, example = rf"({_NUMBER}k?)(?:hz)?", "4k"
+    if len(words) > 1 and words[1].lower() in ("hz", "k", "khz"):
+        words[0] += words.pop(1)
     match = re.fullmatch(form, words[0].lower()) if words else None
     if match is None:
         raise ParameterError(f"{kind} wants a frequency in Hz; for example {kind} {example}")
@@ -326,7 +344,9 @@ def method_for(names: Mapping[str, Any], known: Callable[[str], bool]) -> str:
             return method
     every = sorted({stem for _, stems in METHODS_FOR for stem in stems})
     for name in names:
-        if name not in every and (near := nearest(name, every)):
-            raise ParameterError(f"no method gives {name!r}; did you mean {near!r}?")
+        if name not in every:
+            near = nearest(name, every)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(every)}; or name a method"
+            raise ParameterError(f"no method gives {name!r}; {hint}")
     offers = "; ".join(f"{method}: {', '.join(stems)}" for method, stems in METHODS_FOR if known(method))
-    raise ParameterError(f"no method gives all of {', '.join(names)} ({offers}); or name one with method=")
+    raise ParameterError(f"no method gives all of {', '.join(names)} ({offers}); or name a method")

@@ -81,6 +81,33 @@ def test_a_recording_too_short_to_tell_has_no_hum():
     assert hum.find(np.ones((1, 1, 500)), STFT(n_fft=2, hop=1).grid(8000)) is None
 
 
+def test_what_is_taken_off_is_the_windowed_mean_of_the_signal_turned_down_to_zero():
+    rng = np.random.default_rng(0)
+    for n_samples, seconds in ((700, 0.05), (300, 1.0), (1, 1.0)):
+        x = rng.standard_normal(n_samples)
+        half = min(round(seconds * RATE / 2), n_samples)
+        expected = np.zeros(n_samples)
+        for hz in (1500.0, 3000.0):
+            carrier = np.exp(2j * np.pi * hz / RATE * np.arange(n_samples))
+            for t in range(n_samples):
+                near = np.arange(max(0, t - half), min(n_samples, t + half + 1))
+                window = 0.5 + 0.5 * np.cos(np.pi * (near - t) / (half + 1))
+                mean = (window * x[near] * carrier[near].conj()).sum() / window.sum()
+                expected[t] += 2 * (mean * carrier[t]).real
+        model = Dehum(frequency=1500.0, seconds=seconds).fit(x[None, None])
+        assert_allclose(model.hum[0, 0], expected, atol=1e-12)
+
+
+def test_the_hum_of_a_long_recording_is_found_in_pieces():
+    x = 0.1 * np.random.default_rng(0).standard_normal(61 * RATE) + mains(50.03, 61 * RATE, 0.02)
+    assert abs(hum.find(x[None, None], STFT(n_fft=2, hop=1).grid(RATE)).frequency - 50.03) < 0.01
+
+
+def test_hum_above_the_sample_rate_is_refused():
+    with pytest.raises(ParameterError, match="below 4000"):
+        separate(talk(1.0), RATE, method="dehum", frequency=4000.0)
+
+
 def test_wrong_parameters_are_refused():
     for options in ({"frequency": 0.0}, {"seconds": 0.0}, {"n_harmonics": 0}):
         with pytest.raises(ParameterError, match=next(iter(options))):

@@ -116,9 +116,13 @@ def test_turning_one_channel_up_does_not_change_linked_gains():
 
 
 def test_causal_gains_do_not_know_the_future():
-    X = STFT(n_fft=256).analyze(noisy()[1][None])
+    x = noisy()[1]
+    louder = (
+        x[::-1] * np.linspace(0, 1, len(x)) ** 2 + np.random.default_rng(3).standard_normal(len(x)) * 0.01
+    )
+    X = STFT(n_fft=256).analyze(np.stack([x, louder]))
     cut = 120
-    for gain in ("wiener", "om_lsa"):
+    for gain in ("wiener", "om_lsa", "subtraction", "gate"):
         method = Denoise(causal=True, gain=gain, grid=GRID)
         whole, part = method.fit(X).masks, method.fit(X[..., :cut]).masks
         assert_allclose(whole[..., :cut], part, rtol=1e-9)
@@ -193,6 +197,8 @@ def test_wrong_requests_are_refused():
         Denoise(noise="0-1").fit(STFT(n_fft=64).analyze(x[None]))
     with pytest.raises(ParameterError, match="silent"):
         denoise(x, RATE, noise=np.zeros(500))
+    with pytest.raises(ParameterError, match="less than a window of 256"):
+        denoise(x, RATE, noise=x[:100])
     with pytest.raises(ParameterError, match="is no file"):
         denoise(x, RATE, noise="nosuch.wav")
     with pytest.raises(ParameterError, match="takes no noise"):

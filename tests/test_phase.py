@@ -161,6 +161,17 @@ def test_conjugate_gradients_lower_the_objective_in_each_step_and_keep_the_sum(c
     assert_allclose(found.y.sum(axis=0), STFT.synthesize(X, N), atol=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_conjugate_gradients_stop_at_the_solution(kind):
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        x = (0.1 * rng.standard_normal((2, 1))).astype(kind)
+        X = STFT.analyze(x)
+        V = rng.random((2, *X.shape)).astype(kind)
+        y = phase.consistent_wiener(V, X, STFT, 1, power=1, n_iter=40).y
+        assert_allclose(y.sum(axis=0), x, rtol=1e-4 if kind == "float32" else 1e-9)
+
+
 def test_the_consistent_wiener_filter_solves_its_equations():
     """Small enough for a dense solver: sources of one channel, the quadratic written out over real numbers."""
     stft, n = ssc.STFT(n_fft=8, hop=4), 16

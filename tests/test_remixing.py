@@ -34,17 +34,29 @@ def test_a_line_says_what_to_do():
     assert found["lead"] == Change(solo=True)
     assert parse("a +3 dB")["a"].gain == pytest.approx(10 ** (3 / 20))
     assert parse("a pan 0.3")["a"].pan == 0.3
+    assert parse("a: -6 dB; b=mute")["b"].gain == 0
+    assert parse("a lowpass 4 kHz mute")["a"] == Change(gain=0.0, filters=(("lowpass", (4000.0,)),))
+    assert parse("a bandpass 300-3 k")["a"] == parse("a bandpass 300Hz-3k")["a"]
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "vocals", "vocals louder", "vocals pan", "vocals pan 2", "a lowpass", "a lowpass x", "a mute; a solo",
-     "a bandpass 300", "a bandpass 3k-300", "a lowpass 0"],
+     "a bandpass 300", "a bandpass 3k-300", "a lowpass 0", "a 10000dB", ": mute"],
 )  # fmt: skip
 def test_what_is_not_understood_is_refused_in_a_line(text):
     with pytest.raises(ParameterError) as error:
         parse(text)
     assert "\n" not in str(error.value)
+
+
+def test_a_slip_is_told_what_to_write():
+    with pytest.raises(ParameterError, match="say -6dB"):
+        parse("vocals -6")
+    with pytest.raises(ParameterError, match="; comes before the next stem"):
+        parse("vocals -6dB, drums mute")
+    with pytest.raises(ParameterError, match="'foo'; there are accompaniment"):
+        method_for(parse("vocals mute; drums mute; foo mute"), lambda name: True)
 
 
 def test_nothing_changed_is_the_mixture_to_the_bit(stems, mixture):

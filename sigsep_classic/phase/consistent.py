@@ -113,18 +113,22 @@ def _descend(
     D = namespace(S).zeros_like(S)
     losses = [-inner(S, r)]
     z = _free(r, diagonal)
-    p, size = z, inner(r, z)
+    p, size = (
+        z,
+        inner(diagonal * z, z),
+    )  # which is that of r and z, without the rounding of what r has for all
+    rounding = (100 * float(namespace(S).finfo(S.dtype).eps)) ** 2 * size
     for _ in range(n_iter):
         Ap = precision * p - gamma * _consistent(p, frontend, n_samples)
         curve = inner(p, Ap)
-        if not (size > 0 and curve > 0):
+        if not (size > rounding and curve > 0):  # steps past the solution are wild, and leave the sum
             break
         step = size / curve
         D += step * p
         r -= step * Ap
         losses.append(losses[-1] - step * size)
         z = _free(r, diagonal)
-        size, before = inner(r, z), size
+        size, before = inner(diagonal * z, z), size
         p = z + (size / before) * p
     D += S
     return D, tuple(losses)

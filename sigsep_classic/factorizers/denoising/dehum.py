@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from sigsep_classic.backend import fft_namespace, fft_options, namespace
 from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import Callback, coefficients
 from sigsep_classic.factorizers.denoising import hum
 from sigsep_classic.factorizers.models import Groups, check_groups
@@ -19,6 +20,9 @@ UNKNOWN = Grid(frame_rate=8000.0, bin_hz=0.0)
 
 _REACH = 3.0
 """Bins on each side of a sinusoid in which an STFT sees it."""
+
+_BLOCK = 3
+"""Lengths of the filter that go through it at a time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,7 @@ class Dehum:
     Raises
     ------
     ParameterError
-        A parameter is out of range.
+        A parameter is out of range, or in `fit` the frequency is not below half the sample rate.
 
     References
     ----------
@@ -123,43 +127,70 @@ class Dehum:
     def fit(self, X: Array, *, callback: Callback | None = None) -> HumModel:
         """Return the hum in X (channels, freq, frames)."""
         X = coefficients(X)
-        xp, grid = namespace(X), self.grid or UNKNOWN
+        grid = self.grid or UNKNOWN
         frequency = self.frequency
         if frequency is None:
             found = hum.find(X, grid)
             frequency = None if found is None else found.frequency
-        part = xp.zeros_like(X)
-        multiples = [] if frequency is None else hum.harmonics(frequency, grid, self.n_harmonics, X.shape[1])
+        multiples = self._multiples(frequency, grid, X.shape[1])
+        half = min(max(1, round(self.seconds * grid.frame_rate / 2)), X.shape[-1])
+        if X.dtype.kind != "c":
+            part = _averaged(X, multiples, half, grid)
+            return HumModel(mixture=X, hum=part, frequency=frequency)
+        part = namespace(X).zeros_like(X)
         for hz in multiples:
-            if X.dtype.kind != "c":
-                part += self._steady(X, hz, grid).real * X.dtype.type(2)
-                continue
             for turned in (hz, -hz):  # near 0 Hz an STFT sees both halves of a sinusoid
                 near = hum.bins_near(turned, grid, X.shape[1], _REACH)
                 if len(near):
                     rows = slice(near[0], near[-1] + 1)
-                    part[:, rows] += self._steady(X[:, rows], turned, grid)
+                    part[:, rows] += _averaged(X[:, rows], [turned], half, grid)
         return HumModel(mixture=X, hum=part, frequency=frequency)
 
-    def _steady(self, X: Array, hz: float, grid: Grid) -> Array:
-        """Return what of X is a sinusoid of a frequency that changes slowly; complex."""
-        xp, frames = namespace(X), X.shape[-1]
-        turn = (hz / grid.frame_rate) % 1.0 * xp.arange(frames, dtype=xp.float64)
-        carrier = xp.exp(2j * math.pi * (turn % 1.0)).astype(xp.result_type(X.dtype, xp.complex64))
-        half = max(1, round(self.seconds * grid.frame_rate / 2))
-        return _averaged(X * carrier.conj(), half) * carrier
+    def _multiples(self, frequency: float | None, grid: Grid, n_bins: int) -> list[float]:
+        found = [] if frequency is None else hum.harmonics(frequency, grid, self.n_harmonics, n_bins)
+        if self.frequency is not None and not found:
+            raise ParameterError(
+                f"frequency is {self.frequency:g} Hz; at this sample rate hum lies below {hum.top_of(grid, n_bins):g}"
+            )
+        return found
 
 
-def _averaged(Z: Array, half: int) -> Array:
-    """Return means of Z (..., frames) under a Hann window of ``half`` frames to each side, cut at the ends."""
-    xp, frames = namespace(Z), Z.shape[-1]
-    half = min(half, frames)
+def _averaged(X: Array, frequencies: list[float], half: int, grid: Grid) -> Array:
+    """Return what of X (..., frames) is sinusoids of these frequencies, and of their negatives where X is real.
+
+    To turn X down to 0 Hz, to average it under a Hann window and to turn it back is one filter: the window times
+    the sinusoid. Those of all frequencies are one too.
+    """
+    xp, frames = namespace(X), X.shape[-1]
     offsets = xp.arange(-half, half + 1)
-    window = (0.5 + 0.5 * xp.cos(math.pi * offsets / (half + 1))).astype(Z.real.dtype)
-    length = 2 ** math.ceil(math.log2(frames + 2 * half + 1))
-    fft, options = fft_namespace(Z), fft_options(Z)
-    K = fft.fft(window, n=length, **options)
-    ones = fft.fft(xp.ones(frames, dtype=window.dtype), n=length, **options)
-    kept = slice(half, half + frames)
-    weights = fft.ifft(ones * K, **options).real[kept]
-    return fft.ifft(fft.fft(Z, n=length, axis=-1, **options) * K, axis=-1, **options)[..., kept] / weights
+    window = 0.5 + 0.5 * xp.cos(math.pi * offsets / (half + 1))
+    kernel = xp.zeros(len(offsets), dtype=complex)
+    for hz in frequencies:
+        kernel += xp.exp(2j * math.pi * ((hz / grid.frame_rate) % 1.0 * offsets % 1.0))
+    kernel *= window
+    if X.dtype.kind != "c":
+        kernel = 2 * kernel.real
+    beyond = xp.cumsum(window[:half])[::-1].astype(X.real.dtype)  # what the window has past an end
+    whole = xp.full(frames, float(window.sum()), dtype=X.real.dtype)
+    whole[:half] -= beyond
+    whole[frames - half :] -= beyond[::-1]
+    found = _filtered(X, kernel.astype(X.dtype))
+    found /= whole
+    return found
+
+
+def _filtered(X: Array, kernel: Array) -> Array:
+    """Return X (..., frames) through a filter of odd length without delay, a block of frames at a time."""
+    xp, frames, taps = namespace(X), X.shape[-1], len(kernel)
+    fft, options = fft_namespace(X), fft_options(X)
+    there, back = (fft.fft, fft.ifft) if X.dtype.kind == "c" else (fft.rfft, fft.irfft)
+    length = 2 ** math.ceil(math.log2(taps + min(frames, _BLOCK * taps)))
+    fresh = length - taps + 1
+    K = there(kernel, n=length, **options)
+    y = xp.zeros((*X.shape[:-1], frames + taps - 1), dtype=X.dtype)
+    for start in range(0, frames, fresh):
+        block = there(X[..., start : start + fresh], n=length, axis=-1, **options)
+        part = back(block * K, n=length, axis=-1, **options)
+        total = y[..., start : start + length]
+        total += part[..., : total.shape[-1]]
+    return y[..., taps // 2 : taps // 2 + frames]

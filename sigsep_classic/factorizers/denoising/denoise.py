@@ -95,9 +95,10 @@ class Denoise:
 
     Notes
     -----
-    Where the papers depart: gains are at most one; by default recursions run in both directions. A recursion over
+    Departures from the papers: gains are at most one; by default recursions run in both directions. A recursion over
     frames has no finite ``context``: with ``causal`` a stream has to carry, for each bin, the noise, the last power of
-    speech and the state of the tracker. ``subtraction`` with a profile needs no neighbours, ``gate`` 10 ms.
+    speech and the state of the tracker. ``subtraction`` with a profile needs no neighbours, ``gate`` 10 ms, and none
+    with ``causal``.
 
     Examples
     --------
@@ -161,7 +162,7 @@ class Denoise:
         N = self._noise(P, scale)
         found = {"noise": N / scale**2}
         if self.linked and len(P) > 1:
-            P, N = _linked(P, N)
+            P, N = _linked(P, N, causal=self.causal)
         gain = self._gain(P, N)
         if self.grid is not None and self.lowest_hz > 0:
             gain[:, : self.grid.bins_up_to(self.lowest_hz, gain.shape[1])] = 0
@@ -199,7 +200,7 @@ class Denoise:
         if self.gain == "subtraction":
             return gains.subtraction(P, N, over=self.over_subtraction, floor=10 ** (self.floor_db / 20))
         if self.gain == "gate":
-            return gains.gate(P, N, threshold_db=self.threshold_db, grid=self.grid)
+            return gains.gate(P, N, threshold_db=self.threshold_db, grid=self.grid, causal=self.causal)
         gain, prior = spectral_gain(
             P,
             N,
@@ -219,13 +220,21 @@ def names_noise(text: str) -> bool:
     return text in NOISES or profiles.interval(text) is not None
 
 
-def _linked(P: Array, N: Array) -> tuple[Array, Array]:
-    """Return the powers of all channels as one, weighed so that all have the same noise; silent ones do not count."""
+def _linked(P: Array, N: Array, *, causal: bool) -> tuple[Array, Array]:
+    """Return the powers of all channels as one, weighed so that all have the same noise; silent ones do not count.
+
+    Where ``causal``, each frame has weights of its own, by its noise and what was heard up to it.
+    """
     xp = namespace(P)
-    means = N.mean(axis=(1, 2), keepdims=True)
-    loudest = float(means.max())
-    weights = xp.where(P.max(axis=(1, 2), keepdims=True) > 0, 1, 0)
-    if loudest > 0:  # a channel without noise must not decide alone
-        weights = weights * loudest / xp.maximum(means, _LEAST_SHARE * loudest)
-    weights = (weights / xp.maximum(weights.max(), 1)).astype(P.dtype)
+    axes: tuple[int, ...] = (1,) if causal else (1, 2)
+    means, heard = N.mean(axis=axes, keepdims=True), P.max(axis=axes, keepdims=True)
+    if causal:
+        heard = xp.cumsum(heard, axis=2)
+    loudest = means.max(axis=0, keepdims=True)
+    # A channel without noise must not decide alone.
+    shares = xp.where(loudest > 0, loudest, 1) / xp.where(
+        loudest > 0, xp.maximum(means, _LEAST_SHARE * loudest), 1
+    )
+    weights = xp.where(heard > 0, shares, 0)
+    weights = (weights / xp.maximum(weights.max(axis=0, keepdims=True), 1)).astype(P.dtype)
     return (weights * P).sum(axis=0, keepdims=True), (weights * N).sum(axis=0, keepdims=True)

@@ -46,8 +46,10 @@ def subtraction(P: Array, N: Array, *, over: float, floor: float) -> Array:
     return xp.sqrt(xp.clip(squared, 0, 1)).astype(P.dtype)
 
 
-def gate(P: Array, N: Array, *, threshold_db: float, grid: Grid | None) -> Array:
+def gate(P: Array, N: Array, *, threshold_db: float, grid: Grid | None, causal: bool = False) -> Array:
     """Return 1 where P is more than a threshold above N, 0 elsewhere, smoothed over 10 ms and 40 Hz each way.
+
+    Where ``causal``, only over frequencies.
 
     Gates smoothed over more, as public ones are (50 ms, 500 Hz), let so much noise in around speech and take so much
     speech beside it that from 10 dB on what comes out is worse than what went in."""
@@ -56,6 +58,8 @@ def gate(P: Array, N: Array, *, threshold_db: float, grid: Grid | None) -> Array
     frames, bins = 1, 1
     if grid is not None:
         frames, bins = round(GATE_SECONDS * grid.frame_rate), round(grid.span(GATE_HZ))
+    if causal:
+        frames = 0
     smooth = triangular(triangular(open_, bins, axis=1), frames, axis=2)
     return xp.clip(smooth, 0, 1)
 

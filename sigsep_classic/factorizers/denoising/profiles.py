@@ -68,8 +68,13 @@ def profile_of(clip: Array, frontend: FrontEnd) -> Array:
     Raises
     ------
     ParameterError
-        The clip is silent.
+        The clip is silent, or shorter than a window.
     """
+    window = getattr(frontend, "n_fft", 1)
+    if clip.shape[-1] < window:
+        raise ParameterError(
+            f"the clip of noise has {clip.shape[-1]} samples, less than a window of {window}; give a longer one"
+        )
     X = frontend.analyze(clip)
     border = -(-getattr(frontend, "n_fft", 0) // (2 * getattr(frontend, "step", 1)))
     if X.shape[-1] > 2 * border:

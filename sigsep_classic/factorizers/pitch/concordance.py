@@ -95,8 +95,9 @@ def group(partials: list[Partial], n_sounds: int, *, n_rounds: int = 5) -> list[
     sounds = _start(partials, sorted(order), n_sounds)
     for _ in range(n_rounds):
         shares: list[list[int]] = [[] for _ in sounds]
+        loudest = [_loudest(partials, sound) for sound in sounds]
         for k, partial in enumerate(partials):
-            misfits = [_misfit(partials, partial, sound) for sound in sounds]
+            misfits = [_misfit(partial, *both) for both in zip(sounds, loudest, strict=True)]
             if min(misfits) < 1:
                 shares[int(np.argmin(misfits))].append(k)
         before, sounds = sounds, [_tuned(partials, members) for members in shares if members]
@@ -116,7 +117,10 @@ def _start(partials: list[Partial], loud: list[int], n_sounds: int) -> list[Soun
             if all(abs(np.log(sound.f0 / other.f0)) > MISTUNED for other in candidates):
                 candidates.append(sound)
     weight = np.sqrt([partials[k].energy for k in loud])
-    misfits = np.array([[_misfit(partials, partials[k], sound) for k in loud] for sound in candidates])
+    loudest = [_loudest(partials, sound) for sound in candidates]
+    misfits = np.array(
+        [[_misfit(partials[k], *both) for k in loud] for both in zip(candidates, loudest, strict=True)]
+    )
     fits = weight * np.maximum(1 - misfits, 0)
     best = np.argsort(-fits.sum(axis=1), kind="stable")[:MOST_CANDIDATES]
     chosen = max(
@@ -166,13 +170,17 @@ def _tuned(partials: list[Partial], members: list[int]) -> Sound:
     )
 
 
-def _misfit(partials: list[Partial], partial: Partial, sound: Sound) -> float:
+def _loudest(partials: list[Partial], sound: Sound) -> list[Partial]:
+    """Return the five loudest partials of a sound: four besides any one of them."""
+    return sorted((partials[k] for k in sound.members), key=lambda partial: -partial.energy)[:5]
+
+
+def _misfit(partial: Partial, sound: Sound, loudest: list[Partial]) -> float:
     """Return how badly a partial is in tune and moves with a sound, 0 …; from 1 it is not in tune."""
     f = partial.mean_hertz
     away = abs(np.log(f / (max(round(f / sound.f0), 1) * sound.f0))) / MISTUNED
     if away >= 1 or f < 0.9 * sound.f0:
         return float("inf")
-    others = [k for k in sound.members if partials[k] is not partial]
-    loudest = sorted(others, key=lambda k: -partials[k].energy)[:4]
-    moves = [sum(_movement(partial, partials[k])) / 2 for k in loudest]
+    others = [other for other in loudest if other is not partial][:4]
+    moves = [sum(_movement(partial, other)) / 2 for other in others]
     return float(away * 0.5 + 0.49 * (np.mean(moves) if moves else 0.5))

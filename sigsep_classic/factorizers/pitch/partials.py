@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -35,12 +36,12 @@ class Partial:
         """The frame after the last."""
         return self.start + len(self.hertz)
 
-    @property
+    @cached_property
     def energy(self) -> float:
         """Sum of the squared magnitudes."""
         return float((self.level**2).sum())
 
-    @property
+    @cached_property
     def mean_hertz(self) -> float:
         """Mean frequency, louder frames counting more."""
         return float((self.hertz * self.level).sum() / self.level.sum())

@@ -132,34 +132,35 @@ def claimed(partials: list[Partial], sounds: list[Sound], n: int) -> list[Partia
     The level of a harmonic two sounds share is, for each, drawn in a straight line over the logarithms of those of
     its nearest harmonics that it has for itself, and the two are brought to the level that is heard.
     """
+    alone = [_alone(partials, sounds, sound) for sound in sounds]
     return [
-        _with_share(partials, sounds, n, k, order)
+        _with_share(partials, sounds, alone, n, k)
         for other in sounds
-        for k, order in _orders_in(partials, other, sounds[n])
+        for k in _harmonics_in(partials, other, sounds[n])
     ]
 
 
-def _orders_in(partials: list[Partial], owner: Sound, sound: Sound) -> list[tuple[int, int]]:
-    """Return the owner's partials that are harmonics of a sound, with their orders there."""
-    if owner is sound:
-        return list(zip(sound.members, sound.orders, strict=True))
-    found = []
-    for k in owner.members:
-        order = round(partials[k].mean_hertz / sound.f0)
-        if order >= 1 and abs(partials[k].mean_hertz - order * sound.f0) < SHARED_HZ:
-            found.append((k, order))
-    return found
+def _harmonics_in(partials: list[Partial], owner: Sound, sound: Sound) -> list[int]:
+    """Return the owner's partials that are harmonics of a sound."""
+    return [k for k in owner.members if owner is sound or _near(partials[k].mean_hertz, sound, 1)]
 
 
-def _with_share(partials: list[Partial], sounds: list[Sound], n: int, k: int, order: int) -> Partial:
+def _near(f: float, sound: Sound, least: int) -> bool:
+    """Say whether a frequency is that of a harmonic of a sound, from one of its orders on."""
+    order = round(f / sound.f0)
+    return order >= least and abs(f - max(order, 1) * sound.f0) < SHARED_HZ
+
+
+def _with_share(
+    partials: list[Partial], sounds: list[Sound], alone: list[dict[int, Partial]], n: int, k: int
+) -> Partial:
     partial = partials[k]
     wishes = []
-    for sound in sounds:
-        near = round(partial.mean_hertz / sound.f0)
-        shared = near >= 1 and abs(partial.mean_hertz - near * sound.f0) < SHARED_HZ
-        if not (shared or k in sound.members):
+    for sound, harmonics in zip(sounds, alone, strict=True):
+        if not (_near(partial.mean_hertz, sound, 1) or k in sound.members):
             continue
-        wishes.append((sound is sounds[n], _suggested(partials, sounds, sound, partial, max(near, 1))))
+        order = max(round(partial.mean_hertz / sound.f0), 1)
+        wishes.append((sound is sounds[n], _suggested(harmonics, partial, order)))
     if len(wishes) < 2:
         return partial
     total = np.sqrt(sum(level**2 for _, level in wishes))
@@ -168,16 +169,18 @@ def _with_share(partials: list[Partial], sounds: list[Sound], n: int, k: int, or
     return Partial(start=partial.start, hertz=partial.hertz, level=partial.level * share)
 
 
-def _suggested(
-    partials: list[Partial], sounds: list[Sound], sound: Sound, partial: Partial, order: int
-) -> np.ndarray:
+def _alone(partials: list[Partial], sounds: list[Sound], sound: Sound) -> dict[int, Partial]:
+    """Return the harmonics of a sound, by their orders, that no other sound shares."""
+    others = [other for other in sounds if other is not sound]
+    return {
+        order: partials[k]
+        for k, order in zip(sound.members, sound.orders, strict=True)
+        if not any(_near(partials[k].mean_hertz, other, 0) for other in others)
+    }
+
+
+def _suggested(alone: dict[int, Partial], partial: Partial, order: int) -> np.ndarray:
     """Return the level of a harmonic that the sound's own neighbouring ones suggest, in the frames of a partial."""
-    alone = {}
-    for k, h in zip(sound.members, sound.orders, strict=True):
-        others = [other for other in sounds if other is not sound]
-        f = partials[k].mean_hertz
-        if h != order and all(abs(f - max(round(f / o.f0), 1) * o.f0) >= SHARED_HZ for o in others):
-            alone[h] = partials[k]
     length = len(partial.hertz)
     below = [h for h in alone if h < order]
     above = [h for h in alone if h > order]
