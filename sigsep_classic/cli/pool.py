@@ -6,27 +6,30 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for_end
 from types import FrameType
+from typing import Any
 
 from sigsep_classic.backend import n_threads
 from sigsep_classic.cli.inputs import Job
 from sigsep_classic.cli.output import Progress
 from sigsep_classic.cli.signals import SIGNALS, Interrupted
-from sigsep_classic.cli.work import Record, Settings, process
+from sigsep_classic.cli.work import Record, process
 
 _THREAD_VARIABLES = ("SIGSEP_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _PATIENCE_SECONDS = 10.0
 
 _working = False
 
+Work = Callable[..., Record]
+
 
 def run_jobs(
-    jobs: list[Job], settings: Settings, *, workers: int, progress: Progress
+    jobs: Sequence[Job], settings: Any, *, workers: int, progress: Progress, work: Work = process
 ) -> Generator[Record, None, None]:
     """Yield the record of each job, in the order of the jobs.
 
@@ -35,20 +38,23 @@ def run_jobs(
     jobs : list of Job
         What to do.
     settings : Settings
-        How to do it.
+        How to do it, or what else ``work`` takes for that.
     workers : int
         Processes; 1 works in this one.
     progress : Progress
         Says how far it is.
+    work : callable
+        Does one: takes a job, the settings and, in this process, a function to tell what is being done. Found by
+        its name in other processes.
     """
     workers = min(workers, len(jobs))
     if workers > 1:
-        yield from _in_workers(jobs, settings, workers, progress)
+        yield from _in_workers(jobs, settings, workers, progress, work)
         return
     for i, job in enumerate(jobs):
         place = f"[{i + 1}/{len(jobs)}] " if len(jobs) > 1 else ""
         head = f"{place}{job.track}: "
-        yield process(job, settings, lambda text, head=head: progress.show(head + text, every=_pace(text)))  # type: ignore[misc]
+        yield work(job, settings, lambda text, head=head: progress.show(head + text, every=_pace(text)))  # type: ignore[misc]
 
 
 def _pace(text: str) -> float:
@@ -57,13 +63,13 @@ def _pace(text: str) -> float:
 
 
 def _in_workers(
-    jobs: list[Job], settings: Settings, workers: int, progress: Progress
+    jobs: Sequence[Job], settings: Any, workers: int, progress: Progress, work: Work
 ) -> Generator[Record, None, None]:
     with _pool(workers) as pool:
-        futures = [pool.submit(_in_worker, job, settings) for job in jobs]
+        futures = [pool.submit(_in_worker, work, job, settings) for job in jobs]
         for job, future in zip(jobs, futures, strict=True):
             _watch(future, futures, progress)
-            yield _result(future) or _alone(job, settings)
+            yield _result(future) or _alone(work, job, settings)
 
 
 def _watch(future: Future[Record], futures: list[Future[Record]], progress: Progress) -> None:
@@ -82,10 +88,10 @@ def _result(future: Future[Record]) -> Record | None:
     return future.result()
 
 
-def _alone(job: Job, settings: Settings) -> Record:
+def _alone(work: Work, job: Job, settings: Any) -> Record:
     """Do again, in a process of its own, what was lost with a worker: it may have been another file's fault."""
     with _pool(1) as pool:
-        record = _result(pool.submit(_in_worker, job, settings))
+        record = _result(pool.submit(_in_worker, work, job, settings))
     if record is not None:
         return record
     message = f"{job.source}: the process working on it was killed; it may need more memory than there is"
@@ -156,11 +162,11 @@ def _end_worker(number: int, frame: FrameType | None) -> None:
     raise Interrupted(number)
 
 
-def _in_worker(job: Job, settings: Settings) -> Record:
+def _in_worker(work: Work, job: Job, settings: Any) -> Record:
     global _working
     _working = True
     try:
-        return process(job, settings)
+        return work(job, settings)
     except Interrupted as stop:
         os._exit(stop.exit_code)  # the pool would take the exception for a result and go on
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -95,9 +96,9 @@ def carry_out(settings: Settings, options: argparse.Namespace) -> int:
             ext=settings.ext,
             needs_stem=len(settings.stems) != 1,
         )
-        _check_folder(settings.outdir)
+        check_folder(settings.outdir)
     settings = replace(settings, inputs=tuple(job.source for job in jobs if job.source != "-"))
-    return _work(jobs, settings, options)
+    return work_off(jobs, settings, options)
 
 
 def hint(option: str, options: argparse.Namespace) -> str | None:
@@ -324,7 +325,7 @@ def check_stdout(options: argparse.Namespace) -> None:
         raise ParameterError("-o - would print sound on your terminal; add > FILE or | PROGRAM")
 
 
-def _check_folder(folder: str) -> None:
+def check_folder(folder: str) -> None:
     """Find out before the work, not after it, that nothing can be written there."""
     place = os.path.abspath(folder)
     while not os.path.lexists(place):
@@ -335,13 +336,19 @@ def _check_folder(folder: str) -> None:
         raise OutputError(f"{folder}: can't be written; check its permissions, or choose another one with -o")
 
 
-def _work(jobs: list[Job], settings: Settings, options: argparse.Namespace) -> int:
+def work_off(
+    jobs: Sequence[Job],
+    settings: Settings,
+    options: argparse.Namespace,
+    **more: Callable[..., dict[str, Any]],
+) -> int:
+    """Do the jobs, print their records as they come, and return the exit code; ``more`` is for `pool.run_jobs`."""
     from sigsep_classic.cli.pool import run_jobs
 
     progress = Progress(enabled=not (options.quiet or options.verbose))
     codes = []
     try:
-        with closing(run_jobs(jobs, settings, workers=options.jobs, progress=progress)) as records:
+        with closing(run_jobs(jobs, settings, workers=options.jobs, progress=progress, **more)) as records:
             for record in records:
                 progress.clear()
                 codes.append(record.get("exit_code", 0))
@@ -351,10 +358,10 @@ def _work(jobs: list[Job], settings: Settings, options: argparse.Namespace) -> i
     failed = sum(code != 0 for code in codes)
     if failed and len(codes) > 1:
         complain(f"{failed} of {len(codes)} inputs failed", label="")
-    return _exit_code(codes)
+    return exit_code(codes)
 
 
-def _exit_code(codes: list[int]) -> int:
+def exit_code(codes: list[int]) -> int:
     """0 if all went well; the one reason if all failed for it; else 1."""
     return codes[0] if len(set(codes)) == 1 else 1
 
@@ -370,11 +377,12 @@ def _print(record: dict[str, Any], options: argparse.Namespace, *, to_stdout: bo
         complain(record["error"])
     elif not options.quiet:
         _print_levels(name, record)
+    text = record.pop("text", ())
     if options.json:
         say(to_json(record))
     elif record["status"] == "ok" and not options.quiet and not to_stdout:
-        for path in record["outputs"].values():
-            say(path)
+        for line in (*record["outputs"].values(), *text):
+            say(line)
     if options.verbose and record["status"] == "ok":
         speed = record["duration"] / max(record["seconds"], 1e-6)
         done = f"{record['duration']:.1f} s in {record['seconds']:.1f} s ({speed:.0f} times real time)"

@@ -11,8 +11,13 @@ from sigsep_classic.cli import parsing, separate
 from sigsep_classic.errors import ParameterError
 
 
-def add_output(parser: parsing.Parser, folder: str, template: str) -> Callable[..., Any]:
-    """Add the options of where and how to write, and return what adds one more to their group."""
+def add_output(
+    parser: parsing.Parser, folder: str, template: str, *, codecs: bool = True
+) -> Callable[..., Any]:
+    """Add the options of where and how to write, and return what adds one more to their group.
+
+    ``codecs`` adds the one about codecs that are not trusted, for verbs that read sound files one by one.
+    """
     add = parser.add_argument_group("output").add_argument
     where = f"folder, sound file for a single INPUT, or - for stdout (default: {folder})"
     add("-o", "--output", default=folder, metavar="OUT", help=where)
@@ -24,7 +29,8 @@ def add_output(parser: parsing.Parser, folder: str, template: str) -> Callable[.
     add("--clip-mode", choices=separate.CLIP_MODES, default="common", help=clip)
     add("--json", action="store_true", help="print one JSON record for each input")
     codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
-    add("--allow-any-codec", action="store_true", help=codec)
+    if codecs:
+        add("--allow-any-codec", action="store_true", help=codec)
     return add
 
 

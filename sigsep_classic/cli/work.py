@@ -155,11 +155,16 @@ def process(job: Job, settings: Settings, tell: Tell | None = None) -> Record:
     dict
         Plain values: ``status`` is ``"ok"`` or ``"error"``. Strings of ``warnings`` in both.
     """
+    return recorded(job, settings, lambda: _separated(job, settings, tell or (lambda text: None)))
+
+
+def recorded(job: Job, settings: Settings, make: Callable[[], Record]) -> Record:
+    """Return what ``make`` returns as the record of a job, with warnings and seconds; a failure is a record too."""
     begun = time.perf_counter()
     record: Record = {"status": "ok", "input": job.source, "track": job.track}
-    with _warnings_kept() as kept:
+    with warnings_kept() as kept:
         try:
-            record |= _separated(job, settings, tell or (lambda text: None))
+            record |= make()
         except BrokenPipeError:
             raise
         except Exception as error:
@@ -183,7 +188,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     tell("separating")
     found = _found(sound, settings, tell)
     tell("writing")
-    written = _write(_chosen(found, settings), job, settings)
+    written = write_stems(chosen_stems(found, settings), job, settings)
     return {
         **written,
         "duration": sound.duration,
@@ -305,7 +310,7 @@ def _callback(method: Any, tell: Tell) -> Callable[[int, Any], None] | None:
     return after_step if total else None
 
 
-def _chosen(found: Separation, settings: Settings) -> Separation:
+def chosen_stems(found: Separation, settings: Settings) -> Separation:
     """Return the stems to write; the residual is what all stems leave, not what the chosen ones leave."""
     stems = dict(found.stems)
     if settings.residual and "residual" not in stems:
@@ -318,7 +323,8 @@ def _chosen(found: Separation, settings: Settings) -> Separation:
     return dataclasses.replace(found, stems=stems)
 
 
-def _write(found: Separation, job: Job, settings: Settings) -> Record:
+def write_stems(found: Separation, job: Job, settings: Settings) -> Record:
+    """Write the stems where the settings say and return what the record says about that."""
     options: dict[str, Any] = {"subtype": settings.subtype, "clip_mode": settings.clip_mode}
     if settings.outdir == STDOUT:
         if sys.stdout is None:
@@ -370,7 +376,7 @@ class _Keeper(logging.Handler):
 
 
 @contextmanager
-def _warnings_kept() -> Iterator[list[str]]:
+def warnings_kept() -> Iterator[list[str]]:
     """Collect what the package logs as a warning, and Python's warnings, in place of printing them."""
     lines: list[str] = []
     logger = logging.getLogger("sigsep_classic")
