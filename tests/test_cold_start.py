@@ -37,7 +37,9 @@ def test_help_and_version_load_neither_argparse_nor_anything_heavy(words: list[s
     assert modules.isdisjoint({*HEAVY, "typing", "argparse", "signal"})
 
 
-@pytest.mark.parametrize("verb", ["separate", "methods", "info", "demo", "completion"])
+@pytest.mark.parametrize(
+    "verb", ["separate", "evaluate", "benchmark", "compare", "oracle", "check-dataset", "info", "demo"]
+)
 def test_help_of_a_verb_loads_nothing_heavy(verb: str) -> None:
     modules = loaded(f"from sigsep_classic.cli.main import main; main(['{verb}', '--help'])")
     assert "argparse" in modules

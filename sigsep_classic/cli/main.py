@@ -14,7 +14,12 @@ VERBS = {
     "remix": "change stems of sound files: level, place, filter, reverberation",
     "methods": "list the methods, their papers and parameters",
     "info": "say what is installed here: versions, devices, codecs, caches",
+    "evaluate": "score estimates of any tool against true stems",
+    "benchmark": "run methods, and models of yours, on a data set, and score them",
+    "oracle": "take stems out of a mixture by masks made from the true stems: upper bounds",
+    "compare": "put scores, oracles and published figures side by side: table, page, LaTeX",
     "demo": "separate a mixture made on the spot, and score it against the truth",
+    "check-dataset": "look for faults in a data set: files, lengths, rates, sums, silence, clipping",
     "completion": "print a completion script for your shell",
 }
 
@@ -113,7 +118,7 @@ def _run_verb(words: list[str]) -> int:
         verb, rest = words[at], [*words[:at], *words[at + 1 :]]
         if verb not in VERBS:
             raise parsing.unknown_verb(verb, VERBS)
-        module = import_module(f"sigsep_classic.cli.{verb}")
+        module = import_module(f"sigsep_classic.cli.{verb.replace('-', '_')}")
         parser = parsing.verb_parser(verb, VERBS[verb], arguments=getattr(module, "ARGUMENTS", ""))
         module.add_options(parser, rest)
         options = parsing.parse(parser, rest, hint=getattr(module, "hint", None))

@@ -42,7 +42,7 @@ def require_packages() -> None:
     ParameterError
         jinja2 or matplotlib is missing.
     """
-    missing = [name for name in ("jinja2", "matplotlib") if not _installed(name)]
+    missing = [name for name in ("jinja2", "matplotlib") if not installed(name)]
     if missing:
         raise ParameterError(
             f'the page needs {" and ".join(missing)}; pip install "sigsep-classic[report]", or leave the '
@@ -50,7 +50,8 @@ def require_packages() -> None:
         )
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
+    """Return whether a package is installed, without importing it."""
     try:
         return find_spec(name) is not None
     except ValueError:  # what find_spec raises for a module set to None in sys.modules
@@ -80,8 +81,6 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
         A sound file can't be read.
     """
     require_packages()
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     tables = {title: from_dict(_bare(data)) for title, data in record["tasks"].items()}
     files = [record["mixture"], *record["stems"].values()]
     tables = {title: _heard(table) for title, table in tables.items()}
@@ -90,14 +89,7 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
     clips = make_clips(
         sounds, record["sample_rate"], loudest=record["mixture"], max_chars=MAX_BYTES - TEXT_BYTES
     )
-    environment = Environment(
-        loader=PackageLoader("sigsep_classic", "compare"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return template(TEMPLATE).render(
         record=record,
         clips=clips,
         tasks=[_task(table, record["tasks"][title]) for title, table in tables.items()],
@@ -108,6 +100,20 @@ def render(record: Mapping[str, Any], folder: str | os.PathLike[str]) -> str:
         range_db=RANGE_DB,
         slug=slug,
     )
+
+
+def template(name: str) -> Any:
+    """Return a page's template; jinja2 must be installed."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("sigsep_classic", "compare"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template(name)
 
 
 def _bare(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sigsep_classic import metrics as _metrics
+from sigsep_classic.compare.numbers import parsed, plain
+from sigsep_classic.compare.statistics import Spread, spread_as_dict, spread_from_dict
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.oracle import ideal_ratio_mask
 from sigsep_classic.typing import Array
@@ -15,7 +17,16 @@ from sigsep_classic.typing import Array
 Scores: TypeAlias = Mapping[str, Mapping[str, float]]
 """Stem, then metric, to decibels."""
 
-METRIC_NAMES = {"si_sdr": "SI-SDR", "usdr": "SDR", "csdr": "cSDR", "snr": "SNR", "sd_sdr": "SD-SDR"}
+METRIC_NAMES = {
+    "si_sdr": "SI-SDR",
+    "usdr": "uSDR",
+    "csdr": "cSDR",
+    "isr": "ISR",
+    "sir": "SIR",
+    "sar": "SAR",
+    "snr": "SNR",
+    "sd_sdr": "SD-SDR",
+}
 """What tables print for the names in `metrics.METRICS`."""
 
 DEFAULT_METRICS = ("si_sdr", "usdr")
@@ -23,9 +34,10 @@ DEFAULT_METRICS = ("si_sdr", "usdr")
 MIXTURE = "mixture"
 ORACLE = "oracle: ideal ratio mask"
 
-KINDS = ("method", "informed", "reference")
+KINDS = ("method", "informed", "reference", "published")
 """Kinds of rows, in the order they are printed: ``method``; ``informed``, a method that was handed the true
-stems; ``reference``, no method: the mixture and the oracle mask, between which methods usually lie."""
+stems; ``reference``, no method: the mixture and the oracle mask, between which methods usually lie; ``published``,
+figures copied from a paper, not run."""
 
 NOTES = {
     MIXTURE: "the unprocessed mixture as the estimate of every stem",
@@ -44,7 +56,7 @@ class Row:
         What the line is called.
     scores : mapping of str to mapping of str to float
         dB by stem and metric; what is missing or NaN is printed as a dash.
-    kind : {"method", "informed", "reference"}
+    kind : {"method", "informed", "reference", "published"}
         See `KINDS`.
     method : str
         Key in `METHODS`, or empty.
@@ -54,6 +66,10 @@ class Row:
         Wall-clock time of the method.
     files : mapping of str to str
         Sound file of each stem, relative to the record's folder.
+    spread : mapping of str to mapping of str to Spread
+        Quartiles and counts of what a score is the median of, by stem and metric.
+    oracle : bool
+        Whether the estimates are made from the true stems to show what masks can do.
     """
 
     name: str
@@ -63,6 +79,8 @@ class Row:
     note: str = ""
     seconds: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    spread: Mapping[str, Mapping[str, Spread]] = field(default_factory=dict)
+    oracle: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +95,18 @@ class Table:
         The columns: every metric under every stem.
     rows : tuple of Row
         In any order; printing sorts them by kind.
+    decimals : int
+        Digits printed after the point.
+    remarks : tuple of str
+        Lines printed below the notes of the rows.
     """
 
     title: str
     stems: tuple[str, ...]
     metrics: tuple[str, ...]
     rows: tuple[Row, ...]
+    decimals: int = 1
+    remarks: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:
@@ -107,15 +131,15 @@ class Table:
         for column in self.columns:
             values = [value(row, column) for row in self.of_kind("method")]
             top = max((v for v in values if not math.isnan(v)), default=math.nan)
-            result[column] = shown(top)
+            result[column] = shown(top, self.decimals)
         return result
 
     def is_best(self, row: Row, column: tuple[str, str]) -> bool:
-        """Say whether a row prints the best score of a column; only one of two methods or more can be best."""
-        printed = shown(value(row, column))
+        """Say whether a row prints the best score of a column; it takes two methods with a score there."""
+        printed = shown(value(row, column), self.decimals)
         return (
             row.kind == "method"
-            and len(self.of_kind("method")) > 1
+            and sum(not math.isnan(value(each, column)) for each in self.of_kind("method")) > 1
             and printed != DASH
             and printed == self.best()[column]
         )
@@ -130,11 +154,11 @@ def value(row: Row, column: tuple[str, str]) -> float:
     return float(row.scores.get(stem, {}).get(metric, math.nan))
 
 
-def shown(score: float) -> str:
-    """Return a score to one decimal; a dash for NaN."""
+def shown(score: float, decimals: int = 1) -> str:
+    """Return a score to some decimals; a dash for NaN."""
     if math.isnan(score):
         return DASH
-    return f"{score:.1f}" if abs(score) >= 0.05 else "0.0"  # never "-0.0"
+    return f"{score if abs(score) >= 0.5 * 10.0**-decimals else 0.0:.{decimals}f}"  # never "-0.0"
 
 
 def shown_seconds(seconds: float | None) -> str:
@@ -214,27 +238,30 @@ def as_dict(table: Table) -> dict[str, Any]:
     """Return plain values for strict JSON: NaN becomes None, infinities become ``"inf"`` and ``"-inf"``."""
     rows = []
     for row in table.rows:
-        scores = {s: {m: _plain(v) for m, v in by.items()} for s, by in row.scores.items()}
-        rows.append({**vars(row), "scores": scores, "files": dict(row.files)})
-    return {"title": table.title, "stems": list(table.stems), "metrics": list(table.metrics), "rows": rows}
+        scores = {s: {m: plain(v) for m, v in by.items()} for s, by in row.scores.items()}
+        data = {**vars(row), "scores": scores, "files": dict(row.files)}
+        spread = {s: {m: spread_as_dict(v) for m, v in by.items()} for s, by in data.pop("spread").items()}
+        more = {"spread": spread, "oracle": data.pop("oracle")}
+        rows.append(data | {key: found for key, found in more.items() if found})
+    extra = {"decimals": table.decimals, "remarks": list(table.remarks)} if table.remarks else {}
+    head = {"title": table.title, "stems": list(table.stems), "metrics": list(table.metrics)}
+    return {**head, "rows": rows, **extra}
 
 
 def from_dict(data: Mapping[str, Any]) -> Table:
     """Return the table that `as_dict` made ``data`` of."""
     rows = []
     for row in data["rows"]:
-        scores = {s: {m: _parsed(v) for m, v in by.items()} for s, by in row["scores"].items()}
-        rows.append(Row(**{**row, "scores": scores}))
+        scores = {s: {m: parsed(v) for m, v in by.items()} for s, by in row["scores"].items()}
+        spread = {
+            s: {m: spread_from_dict(v) for m, v in by.items()} for s, by in row.get("spread", {}).items()
+        }
+        rows.append(Row(**{**row, "scores": scores, "spread": spread}))
     return Table(
-        title=data["title"], stems=tuple(data["stems"]), metrics=tuple(data["metrics"]), rows=tuple(rows)
+        title=data["title"],
+        stems=tuple(data["stems"]),
+        metrics=tuple(data["metrics"]),
+        rows=tuple(rows),
+        decimals=data.get("decimals", 1),
+        remarks=tuple(data.get("remarks", ())),
     )
-
-
-def _plain(score: float) -> float | str | None:
-    if math.isnan(score):
-        return None
-    return round(score, 4) if math.isfinite(score) else str(float(score))
-
-
-def _parsed(score: float | str | None) -> float:
-    return math.nan if score is None else float(score)

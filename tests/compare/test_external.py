@@ -67,7 +67,10 @@ def test_a_function_gives_stems_by_name_with_channels(file, mixture):
     model = external_model(f"{file}:halves")
     found = model(mixture, RATE)
     assert model.name == "halves"
-    assert {name: stem.shape for name, stem in found.items()} == {"vocals": (2, 4000), "accompaniment": (1, 4000)}
+    assert {name: stem.shape for name, stem in found.items()} == {
+        "vocals": (2, 4000),
+        "accompaniment": (1, 4000),
+    }
     assert_array_equal(found["vocals"], mixture / 2)
 
 
