@@ -171,7 +171,8 @@ class _Run:
         try:
             found = make()
             self.done[method] = "scored"
-            self.words[method] = list(found.meta.get("words", ()))
+            if method not in {each.name for each in self.job.candidates}:  # they are called as the truth wants
+                self.words[method] = list(found.meta.get("words", ()))
             self.stems |= set(found.stems)
         except Exception as error:
             failure = describe(error)
