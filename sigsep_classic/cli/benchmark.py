@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sigsep_classic.cli import evaluate, parsing
@@ -44,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _jobs(options: argparse.Namespace) -> list[ScoringJob]:
+    from dataclasses import replace
+
     from sigsep_classic.backend import resolve_device
     from sigsep_classic.cli.scoring_jobs import scoring_jobs
     from sigsep_classic.compare.candidates import ALL, candidates
