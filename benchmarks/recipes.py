@@ -177,6 +177,7 @@ def main(arguments: Sequence[str] = ("--quick",)) -> None:
         try:
             songs = development() if chosen.development else held_apart()
             kind = "development" if chosen.development else "held apart"
+            songs = [song for song in songs if TASKS[task].stem in song.stems]
             table(task, f"{len(songs)} songs, {kind}", songs[::5] if chosen.quick else songs)
         except MissingRecordingError as missing:
             print(f"songs left out: {missing}")

@@ -16,32 +16,37 @@ import numpy as np
 import soxr
 
 from benchmarks.room_sets import _prompts
-from benchmarks.song_parts import sung
+from benchmarks.song_parts import spoken
 from benchmarks.songs import DEVELOPMENT, HELD_APART, RATE, SECONDS, SongSet, lumps, song
 from sigsep_classic.datasets.synthetic import Mixture
 
+DEVELOPMENT_VOICES = ("en_US_f_Allison", "fr_CA_f_June")
+HELD_APART_VOICES = ("it_IT_m_Carlo", "ru_RU_f_IvrvoiceRU")
 _LEAST_BYTES = 3000
 _LEVELS = {"speech": (-1.0, 2.0), "music": (-8.0, -2.0), "effects": (-6.0, 2.0)}
 
 
 def development() -> list[Mixture]:
     """Return the scenes to fit on."""
-    return [_scene(DEVELOPMENT, n, effects("freedoom1")) for n in range(len(DEVELOPMENT.titles))]
+    return [
+        _scene(DEVELOPMENT, n, effects("freedoom1"), DEVELOPMENT_VOICES)
+        for n in range(len(DEVELOPMENT.titles))
+    ]
 
 
 def held_apart() -> list[Mixture]:
     """Return the scenes for the last tables; never fit on them."""
     known = effects("freedoom1")
     own = {name: x for name, x in effects("freedoom2").items() if name not in known}
-    return [_scene(HELD_APART, n, own) for n in range(len(HELD_APART.titles))]
+    return [_scene(HELD_APART, n, own, HELD_APART_VOICES) for n in range(len(HELD_APART.titles))]
 
 
-def _scene(kind: SongSet, number: int, sounds: Mapping[str, np.ndarray]) -> Mixture:
+def _scene(kind: SongSet, number: int, sounds: Mapping[str, np.ndarray], voices: Sequence[str]) -> Mixture:
     rng = np.random.default_rng(kind.seed + 500 + number)
     n = int(RATE * SECONDS)
     music = song(kind, number).stems
     parts = {
-        "speech": sung(_prompts(kind.voices[(number + 1) % len(kind.voices)]), None, n, RATE, rng),
+        "speech": spoken(_prompts(voices[(number + 1) % len(voices)]), n, RATE, rng),
         "music": sum(stem for name, stem in music.items() if name != "vocals"),
         "effects": _struck(list(sounds.values()), n, rng),
     }

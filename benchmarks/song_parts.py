@@ -1,4 +1,4 @@
-"""Parts of the songs in `benchmarks.songs` that no MIDI synthesiser plays: a voice on a melody, a sampled drum kit."""
+"""Parts of the songs in `benchmarks.songs` and `benchmarks.scenes`: speech in a small room, a sampled drum kit."""
 
 from __future__ import annotations
 
@@ -32,61 +32,24 @@ PIECES = (
 """Pieces of a kit by what their names have in them, and the General MIDI keys they play; the first that fits."""
 
 
-def sung(
-    prompts: Sequence[np.ndarray],
-    notes: Sequence[Note] | None,
-    n_samples: int,
-    rate: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Return speech (2, samples) with the pitch of notes, silent between them, in a small stereo room.
+def spoken(prompts: Sequence[np.ndarray], n_samples: int, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Return speech (2, samples) in a small stereo room.
 
     Parameters
     ----------
     prompts : sequence of array (samples,)
         Recordings at 16 kHz, said one after the other.
-    notes : sequence of (start, stop, key, velocity), or None
-        The melody, in seconds; the latest of notes that overlap counts. None: speech as it is.
     n_samples, rate : int
         Length and rate of the result.
     rng : numpy.random.Generator
-        Order of the prompts, vibrato, room.
+        Order of the prompts, room.
     """
     length = int(n_samples * SPEECH_RATE / rate) + SPEECH_RATE
     order = rng.permutation(len(prompts))
     x = np.concatenate([prompts[i] for i in order[:60]])[:length].astype(np.float64)
-    if notes is not None:
-        x = _on_melody(x, notes, rng)
     voice = soxr.resample(x, SPEECH_RATE, rate)[:n_samples]
     voice = np.pad(voice, (0, n_samples - voice.size))
     return _in_a_room(voice, rate, rng)
-
-
-def _on_melody(x: np.ndarray, notes: Sequence[Note], rng: np.random.Generator) -> np.ndarray:
-    try:
-        import pyworld
-    except ImportError:
-        raise MissingRecordingError("pip install pyworld") from None
-    f0, times = pyworld.harvest(x, SPEECH_RATE)
-    envelope = pyworld.cheaptrick(x, f0, times, SPEECH_RATE)
-    breath = pyworld.d4c(x, f0, times, SPEECH_RATE)
-    keys = np.zeros(times.size)
-    for start, stop, key, _ in notes:
-        keys[(times >= start) & (times < max(stop, start + 0.15))] = key
-    usual = 69 + 12 * np.log2(np.median(f0[f0 > 0]) / 440)
-    played = keys > 0
-    octaves = 12 * np.round((usual + 2 - np.median(keys[played])) / 12)
-    last = np.maximum.accumulate(np.where(played, np.arange(times.size), 0))
-    glide = np.hanning(15) / np.hanning(15).sum()
-    pitch = np.convolve(np.pad(keys[last], 7, mode="edge"), glide, mode="valid") + octaves
-    pitch += (
-        0.3 * np.sin(2 * np.pi * 5.5 * times + rng.uniform(0, 6)) * np.convolve(played, glide, mode="same")
-    )
-    target = np.where(f0 > 0, 440 * 2 ** ((pitch - 69) / 12), 0.0)
-    y = pyworld.synthesize(target, envelope, breath, SPEECH_RATE)
-    near = np.convolve(played, np.ones(31), mode="same") > 0
-    gain = np.convolve(np.pad(near.astype(float), 7, mode="edge"), glide, mode="valid")
-    return y * np.interp(np.arange(y.size) / SPEECH_RATE, times, gain)
 
 
 def _in_a_room(voice: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
