@@ -1,9 +1,9 @@
-"""Median of a sliding window along time or frequency, edges reflected.
+"""Median of a sliding window along time or frequency.
 
 On the CPU neighbouring windows share a network of comparisons (`median_network`), which works on rows of neighbouring
 lanes; the CUDA twin gives each lane a thread, which keeps its window sorted while it slides: one value leaves, one
 enters, each slot needs one comparison of each kind and no branch. Results are those of
-``scipy.ndimage.median_filter(mode="reflect")``, to the bit, as long as the window is not many times longer than the
+``scipy.ndimage.median_filter``, to the bit, as long as the window is not many times longer than the
 signal (there SciPy 1.17 mirrors wrongly).
 """
 
@@ -28,10 +28,19 @@ TILE = 16
 
 _CHUNK = 256
 _SEGMENT = 128
+MODES = {
+    "reflect": "symmetric",
+    "mirror": "reflect",
+    "nearest": "edge",
+    "wrap": "wrap",
+    "constant": "constant",
+}
+"""What SciPy calls the ways to go on beyond an edge, and what `numpy.pad` calls them."""
+
 CUDA_CONSTANTS = ({"SIZE": 3}, {"SIZE": 31}, {"SIZE": 201})
 
 
-def sliding_median(V: Array, size: int, *, axis: int) -> Array:
+def sliding_median(V: Array, size: int, *, axis: int, mode: str = "reflect") -> Array:
     """Return the running median of V along one of its last two axes.
 
     Parameters
@@ -40,9 +49,12 @@ def sliding_median(V: Array, size: int, *, axis: int) -> Array:
         float32 or float64, finite, NumPy or CuPy.
     size : int
         Window length in frames or bins, at least 1. Output i is the element of rank ``size // 2`` among inputs
-        ``i - size // 2 … i - size // 2 + size - 1``; beyond an edge the signal is mirrored, edge included.
+        ``i - size // 2 … i - size // 2 + size - 1``.
     axis : int
         -1 (time) or -2 (frequency).
+    mode : {"reflect", "mirror", "nearest", "wrap", "constant"}
+        What is beyond an edge: the mirrored signal with the edge or without, the last value, the other end, or 0. The
+        default needs no copy.
 
     Returns
     -------
@@ -52,14 +64,22 @@ def sliding_median(V: Array, size: int, *, axis: int) -> Array:
     Raises
     ------
     ParameterError
-        ``size`` is less than 1 or ``axis`` is neither -1 nor -2.
+        ``size`` is less than 1, ``axis`` is neither -1 nor -2, or ``mode`` is unknown.
     """
     if size < 1:
         raise ParameterError(f"median size is {size}; it must be at least 1")
     if axis not in (-1, -2):
         raise ParameterError(f"median axis is {axis}; use -1 (time) or -2 (frequency)")
+    if mode not in MODES:
+        raise ParameterError(f"median mode is {mode!r}; use one of {', '.join(MODES)}")
     if size == 1 or V.size == 0:
         return V.copy()
+    if mode != "reflect":
+        half, n = size // 2, V.shape[axis]
+        around = [(half, size - 1 - half) if k == axis % V.ndim else (0, 0) for k in range(V.ndim)]
+        filtered = sliding_median(namespace(V).pad(V, around, mode=MODES[mode]), size, axis=axis)
+        kept = slice(half, half + n)
+        return filtered[..., kept] if axis == -1 else filtered[..., kept, :]
     if frames_first(V):
         return sliding_median(V.swapaxes(-1, -2), size, axis=-3 - axis).swapaxes(-1, -2)
     batch = as_batch(V)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -10,7 +12,7 @@ from scipy.ndimage import median_filter
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.kernels.layout import frames_first
 from sigsep_classic.kernels.median_network import BOTH, HIGH, LOW, OUTPUT, program
-from sigsep_classic.kernels.sliding_median import LANES, sliding_median
+from sigsep_classic.kernels.sliding_median import LANES, MODES, sliding_median
 from tests.kernels.conftest import in_order
 from tests.reference import sliding_median as reference
 
@@ -22,10 +24,10 @@ def noise(shape, real, seed=0):
     return np.random.default_rng(seed).random(shape).astype(real)
 
 
-def scipy_median(V, size, axis):
+def scipy_median(V, size, axis, mode="reflect"):
     sizes = [1] * V.ndim
     sizes[axis] = size
-    return median_filter(V, size=sizes, mode="reflect")
+    return median_filter(V, size=sizes, mode=mode)
 
 
 @pytest.mark.parametrize("axis", [-1, -2])
@@ -67,11 +69,22 @@ def test_numba_is_scipys_median_filter_to_the_bit(real, size, axis):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", range(2, 202))
-def test_every_size_on_long_and_short_axes_is_scipys_to_the_bit(size):
+def test_every_size_and_edge_on_long_and_short_axes_is_scipys_to_the_bit(size):
     for shape in ((1, 300, 53), (1, 53, LANES + 17)):  # SciPy errs from 8 times the length on
         V = noise(shape, np.float32, size)
-        for axis in (-1, -2):
-            assert_array_equal(sliding_median(V, size, axis=axis), scipy_median(V, size, axis))
+        for axis, mode in itertools.product((-1, -2), MODES):
+            assert_array_equal(
+                sliding_median(V, size, axis=axis, mode=mode), scipy_median(V, size, axis, mode)
+            )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_what_is_beyond_an_edge_is_what_scipy_puts_there(twin, axis, mode):
+    V = noise((2, 9, 13), np.float64)
+    for size in (2, 3, 17):
+        got = twin(sliding_median, V, size, axis=axis, mode=mode)
+        assert_array_equal(got, scipy_median(V, size, axis, mode))
 
 
 @pytest.mark.parametrize("size", [2, 3, 8, 31, 101])
@@ -154,3 +167,5 @@ def test_a_median_commutes_with_a_rising_function_and_with_time_reversal():
 def test_wrong_size_or_axis_is_a_parameter_error(size, axis, said):
     with pytest.raises(ParameterError, match=said):
         sliding_median(np.zeros((2, 2)), size, axis=axis)
+    with pytest.raises(ParameterError, match="mode is 'odd'"):
+        sliding_median(np.zeros((2, 2)), 3, axis=-1, mode="odd")
