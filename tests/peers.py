@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.peers import MissingPeerError, museval_metrics
 from sigsep_classic.kernels.jit import enabled
 
 
@@ -14,3 +15,11 @@ def librosa_or_skip() -> Any:
     if not enabled():
         pytest.skip("NUMBA_DISABLE_JIT is set: librosa's universal functions do not compile")
     return pytest.importorskip("librosa")
+
+
+def museval_or_skip() -> Any:
+    """Return museval's metrics, or skip; see `benchmarks.peers`."""
+    try:
+        return museval_metrics()
+    except MissingPeerError as error:
+        pytest.skip(str(error))

@@ -10,7 +10,7 @@ import soundfile
 from numpy.testing import assert_allclose
 
 from sigsep_classic import audio
-from sigsep_classic.errors import AudioError
+from sigsep_classic.errors import AudioError, ParameterError
 
 RATE = 48_000
 
@@ -85,3 +85,56 @@ def test_m4a_goes_through_ffmpeg_where_pyav_is_not(tmp_path, monkeypatch, x, sta
     assert_allclose(sound.samples, x)
     assert len(sound.warnings) == status
     assert list(scratch.iterdir()) == []
+
+
+def test_a_stream_that_is_not_there_is_one_line(tmp_path, x):
+    path = aac_file(tmp_path / "song.m4a", x)
+    with pytest.raises(AudioError, match="stream=1 is not among its 1 audio streams"):
+        audio.load(path, stream=1)
+    soundfile.write(tmp_path / "song.wav", x.T, RATE)
+    for read in (audio.load, audio.info):
+        with pytest.raises(AudioError, match="holds one stream of sound, so stream=2 is not there"):
+            read(tmp_path / "song.wav", stream=2)
+    with pytest.raises(ParameterError, match="stream=-1 is no number of an audio stream"):
+        audio.load(path, stream=-1)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for ffmpeg is a shell script")
+def test_ffmpeg_is_asked_for_the_stream(tmp_path, monkeypatch, x):
+    soundfile.write(tmp_path / "decoded.wav", x.T, RATE, subtype="FLOAT")
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > "{tmp_path}/words"\nfor last; do :; done\n'
+        f'/bin/cp "{tmp_path}/decoded.wav" "${{last#file:}}"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_allclose(audio.load(io.BytesIO(b"\0\0\0\x20ftypM4A " + bytes(100)), stream=3).samples, x)
+    assert " -map 0:a:3 " in (tmp_path / "words").read_text()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for ffmpeg is a shell script")
+@pytest.mark.parametrize(
+    ("said", "warned"),
+    [
+        ("[png @ 0x5] Codec (png) not on whitelist 'aac'\n    Last message repeated 1 times", 0),
+        ("[aac @ 0x5] channel element 1.12 is not allocated", 1),
+    ],
+)
+def test_a_cover_picture_that_ffmpeg_leaves_out_is_no_damage(tmp_path, monkeypatch, x, said, warned):
+    soundfile.write(tmp_path / "decoded.wav", x.T, RATE, subtype="FLOAT")
+    (tmp_path / "said").write_text(said)
+    program = tmp_path / "ffmpeg"
+    program.write_text(
+        f'#!/bin/sh\n/bin/cat "{tmp_path}/said" >&2\nfor last; do :; done\n'
+        f'/bin/cp "{tmp_path}/decoded.wav" "${{last#file:}}"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    data = b"\0\0\0\x20ftypM4A " + bytes(100)
+    assert len(audio.load(io.BytesIO(data)).warnings) == warned
+    (tmp_path / "said").write_text("Stream map '' matches no streams.")
+    with pytest.raises(AudioError, match="stream=4 is not among its audio streams"):
+        audio.load(io.BytesIO(data), stream=4)

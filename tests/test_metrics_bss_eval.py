@@ -29,11 +29,11 @@ def test_scores_are_those_of_mir_eval(n):
     ours = bss_eval_sources(references, estimates)
     with pytest.warns(FutureWarning):
         theirs = separation.bss_eval_sources(references, estimates)
-    assert_allclose(ours.sdr, theirs[0], atol=1e-6)
-    assert_allclose(ours.sar, theirs[2], atol=1e-6)
+    assert_allclose(ours.sdr, theirs[0], atol=1e-9)
+    assert_allclose(ours.sar, theirs[2], atol=1e-9)
     assert ours.permutation.tolist() == theirs[3].tolist()
     if n > 1:  # one source has no interference: infinite, or what rounding leaves
-        assert_allclose(ours.sir, theirs[1], atol=1e-6)
+        assert_allclose(ours.sir, theirs[1], atol=1e-9)
 
 
 def _by_qr(references, estimate, taps):

@@ -1,8 +1,6 @@
 """Metrics without filters against theorems, naive loops, museval, mir_eval and fast_bss_eval."""
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from sigsep_classic import metrics
 from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
 from sigsep_classic.metrics import _signals as signals
 from sigsep_classic.metrics import csdr, framewise_sdr, sa_sdr, scores, sd_sdr, si_sdr, snr, usdr
+from tests.peers import museval_or_skip
 
 PER_SOURCE = [snr, si_sdr, sd_sdr, usdr]
 
@@ -298,22 +297,10 @@ def test_scores_name_what_is_missing_or_unknown(pair):
 # Other libraries
 
 
-def museval_metrics():
-    """museval/metrics.py on its own: the package itself wants ffmpeg on the path to be imported."""
-    package = importlib.util.find_spec("museval")
-    if package is None:
-        pytest.skip("museval is not installed")
-    path = Path(package.submodule_search_locations[0]) / "metrics.py"
-    spec = importlib.util.spec_from_file_location("museval_metrics", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_framewise_sdr_equals_museval_v4():
-    museval = museval_metrics()
+    museval = museval_or_skip()
     rng = np.random.default_rng(5)
     rate = 4000
     s = rng.standard_normal((3, 2, int(3.6 * rate)))

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sigsep_classic.backend import namespace
+from sigsep_classic.backend import from_foreign, namespace
 from sigsep_classic.errors import ArrayTypeError, NumericalError, ShapeError
 from sigsep_classic.typing import Array
 
@@ -24,7 +24,8 @@ BLOCK = 1 << 16
 
 def _as_images(x: Signals, role: str) -> list[Array]:
     """Return a list over sources of (channels, samples) views."""
-    images = list(x) if isinstance(x, (list, tuple)) else _split(x, role)
+    images = list(x) if isinstance(x, (list, tuple)) else _split(from_foreign(x), role)
+    images = [from_foreign(image) for image in images]
     images = [namespace(image).asarray(image) for image in images]
     images = [image[None] if image.ndim == 1 else image for image in images]
     if not images:
@@ -53,7 +54,7 @@ def pair(references: Signals, estimates: Signals) -> tuple[list[Array], list[Arr
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
 
     Raises
     ------
@@ -74,6 +75,21 @@ def pair(references: Signals, estimates: Signals) -> tuple[list[Array], list[Arr
     if len({namespace(x).__name__ for x in refs + ests}) > 1:
         raise ArrayTypeError("references and estimates are on different devices; move them to one")
     return refs, ests
+
+
+def require_alike(images: list[Array]) -> None:
+    """Raise unless all sources have as many channels and samples as the first.
+
+    Raises
+    ------
+    ShapeError
+        They differ.
+    """
+    shapes = {image.shape for image in images}
+    if len(shapes) > 1:
+        raise ShapeError(
+            f"sources have shapes {sorted(shapes)}; cut, pad or mix them to one (channels, samples)"
+        )
 
 
 def blocks(ref: Array, est: Array) -> Iterator[tuple[Array, Array]]:

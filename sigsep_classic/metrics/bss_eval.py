@@ -1,26 +1,34 @@
-"""BSS Eval for sources: what of an estimate is the source through a short filter, other sources, or neither."""
+"""BSS Eval v3: what of an estimate is the source through a short filter, other sources, or neither."""
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple
 
 import numpy as np
 
-from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.backend import from_foreign, namespace
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ArrayTypeError, ShapeError
-from sigsep_classic.metrics._signals import decibel, require_finite
+from sigsep_classic.metrics._energies import assignment
+from sigsep_classic.metrics._signals import Signals, decibel, pair, require_alike
+from sigsep_classic.metrics._whole import whole
 from sigsep_classic.typing import Array
-
-LOADS = (0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-10, 1e-8)
-"""Shares of the references' power added to the diagonal where delayed references depend on each other."""
 
 
 class BSSEval(NamedTuple):
     """Scores in dB, each (sources,) float64, and (sources,) int ``permutation``: the estimate each source was given."""
 
     sdr: Array
+    sir: Array
+    sar: Array
+    permutation: Array
+
+
+class BSSEvalImages(NamedTuple):
+    """Scores in dB, each (sources,) float64, and (sources,) int ``permutation``: the estimate each source was given."""
+
+    sdr: Array
+    isr: Array
     sir: Array
     sar: Array
     permutation: Array
@@ -38,7 +46,7 @@ def bss_eval_sources(
     Parameters
     ----------
     references : array (sources, samples), real
-        True sources, or their images at one microphone. NumPy or CuPy.
+        True sources, or their images at one microphone. NumPy, CuPy or PyTorch.
     estimates : array (estimates, samples), real
         At least as many as references; those left over are given to no source.
     filter_length : int, >= 1
@@ -49,7 +57,7 @@ def bss_eval_sources(
     Returns
     -------
     BSSEval
-        On the inputs' device. A silent reference has NaN, a silent estimate -inf or NaN. Above about 100 dB rounding
+        On the inputs' device. A silent reference and a silent estimate have NaN. Above about 100 dB rounding
         is what is measured.
 
     Raises
@@ -69,25 +77,80 @@ def bss_eval_sources(
     """
     check_count("filter_length", filter_length)
     references, estimates = _paired(references, estimates)
+    n, m = len(references), len(estimates)
+    pairs = [(j, e) for j in range(n) for e in range(m) if permute or j == e]
+    energies = whole(list(references[:, None]), list(estimates[:, None]), filter_length, 0.0, pairs)
+    _, _, sir, sar = energies.ratios()
+    # The two errors are orthogonal, and their sum loses no digits that ‖ŝ‖² − ‖P_j ŝ‖² would.
+    sdr = decibel(energies.own, energies.interference + energies.artefact)
     xp = namespace(references)
-    energy = (estimates**2).sum(axis=1)
-    require_finite(energy.sum() + (references**2).sum())
-    auto, cross = _correlations(references, estimates, filter_length)
-    own, joint = _projected(auto, cross, float(energy.sum()))  # (sources, estimates), (estimates,)
-    own, joint = xp.minimum(own, energy), xp.minimum(joint, energy)
-    silent = auto[xp.arange(len(auto)), xp.arange(len(auto)), filter_length - 1] == 0
-    sdr = decibel(own, energy - own)
-    sir = decibel(own, xp.maximum(joint - own, 0))
-    sar = xp.broadcast_to(decibel(joint, energy - joint), sdr.shape)
-    rows, columns = np.arange(len(auto)), np.arange(len(auto))
-    if permute:
-        columns = _assignment(to_host(sir))
-    undefined = silent[:, None] | (energy == 0)
-    table = xp.where(undefined, float("nan"), xp.stack([sdr, sir, sar]))[:, rows, columns]
-    return BSSEval(table[0], table[1], table[2], xp.asarray(columns))
+    table = _defined(xp.stack([sdr, sir, sar]), energies.reference, energies.joint + energies.artefact)
+    columns = assignment(sir) if permute else np.arange(n)
+    columns = xp.asarray(columns)
+    table = table[:, xp.arange(n), columns]
+    return BSSEval(table[0], table[1], table[2], columns)
+
+
+def bss_eval_images(
+    references: Signals, estimates: Signals, *, filter_length: int = 512, permute: bool = True
+) -> BSSEvalImages:
+    """Return SDR, ISR, SIR and SAR of BSS Eval v3 for spatial images, and which estimate belongs to which source.
+
+    With ``P_j`` the projection on the channels of source j at delays 0 … filter_length − 1, and ``P`` that on
+    those of all sources: ``SDR = ‖s‖² / ‖ŝ − s‖²``, ``ISR = ‖s‖² / ‖P_j ŝ − s‖²``,
+    ``SIR = ‖P_j ŝ‖² / ‖P ŝ − P_j ŝ‖²``, ``SAR = ‖P ŝ‖² / ‖ŝ − P ŝ‖²``, in dB. All norms but the first two come
+    from correlations; no signal is filtered.
+
+    Parameters
+    ----------
+    references, estimates : array or sequence of array, real
+        (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
+    filter_length : int, >= 1
+        Taps of the filters from each reference channel to each estimated one.
+    permute : bool
+        Give estimates to sources so that the mean SIR is largest, in the time of n³; False: in the order given.
+
+    Returns
+    -------
+    BSSEvalImages
+        On the inputs' device. A silent reference and a silent estimate have NaN; of one source the SIR is inf.
+
+    Raises
+    ------
+    ParameterError
+        ``filter_length`` is not a whole number from 1.
+    ShapeError, ArrayTypeError
+        References and estimates do not fit together, sources differ in shape, or numbers are not real.
+    NumericalError
+        A sample is NaN or infinite.
+
+    References
+    ----------
+    E. Vincent, S. Araki et al., "The Signal Separation Evaluation Campaign (2007–2010): Achievements and remaining
+    challenges", Signal Processing, vol. 92, 2012.
+    """
+    check_count("filter_length", filter_length)
+    refs, ests = pair(references, estimates)
+    require_alike(refs)
+    n = len(refs)
+    pairs = [(j, e) for j in range(n) for e in range(n) if permute or j == e]
+    energies = whole(refs, ests, filter_length, 0.0, pairs)
+    table = _defined(energies.ratios(), energies.reference, energies.joint + energies.artefact)
+    columns = assignment(table[2]) if permute else np.arange(n)
+    columns = namespace(table).asarray(columns)
+    sdr, isr, sir, sar = table[:, namespace(table).arange(n), columns]
+    return BSSEvalImages(sdr, isr, sir, sar, columns)
+
+
+def _defined(table: Array, references: Array, estimates: Array) -> Array:
+    """Return the table with NaN where a reference or an estimate has no energy."""
+    undefined = (references[:, None] == 0) | (estimates[None] == 0)
+    return namespace(table).where(undefined, float("nan"), table)
 
 
 def _paired(references: Array, estimates: Array) -> tuple[Array, Array]:
+    references, estimates = from_foreign(references), from_foreign(estimates)
     for role, x in (("references", references), ("estimates", estimates)):
         if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
             raise ArrayTypeError(f"{role} are a {type(x).__name__}; give an array (sources, samples)")
@@ -104,78 +167,4 @@ def _paired(references: Array, estimates: Array) -> tuple[Array, Array]:
             f"references have shape {references.shape} but estimates {estimates.shape}; "
             "give an estimate a source, all of one length"
         )
-    return references.astype("float64"), estimates.astype("float64")
-
-
-def _correlations(references: Array, estimates: Array, taps: int) -> tuple[Array, Array]:
-    """Return Σ s_i(t − k) s_j(t) for -taps < k < taps and Σ s_i(t − k) ŝ_j(t) for 0 <= k < taps.
-
-    Shapes (sources, sources, 2 taps − 1), lag 0 in the middle, and (sources, taps, estimates).
-    """
-    from scipy.fft import next_fast_len
-
-    xp = namespace(references)
-    n_fft = next_fast_len(references.shape[1] + taps - 1, real=True)
-    S, Y = xp.fft.rfft(references, n_fft), xp.fft.rfft(estimates, n_fft)
-    n, m = len(S), len(Y)
-    auto = xp.empty((n, n, 2 * taps - 1))
-    cross = xp.empty((n, taps, m))
-    for i in range(n):
-        for j in range(i, n):
-            lags = xp.fft.irfft(S[i].conj() * S[j], n_fft)
-            auto[i, j, taps - 1 :] = lags[:taps]
-            auto[i, j, : taps - 1] = lags[n_fft - taps + 1 :]
-            auto[j, i] = auto[i, j, ::-1]
-        for j in range(m):
-            cross[i, :, j] = xp.fft.irfft(S[i].conj() * Y[j], n_fft)[:taps]
-    return auto, cross
-
-
-def _projected(auto: Array, cross: Array, bound: float) -> tuple[Array, Array]:
-    """Return the energy of each estimate on each source alone (sources, estimates), and on all (estimates,)."""
-    xp = namespace(auto)
-    n, taps, m = cross.shape
-    delays = xp.arange(taps)
-    lag = delays[:, None] - delays[None, :] + taps - 1
-    # Entry (k, l) of block (i, j) is Σ s_i(t − k) s_j(t − l): their correlation at lag k − l.
-    blocks = auto[:, :, lag]
-    silent = auto[xp.arange(n), xp.arange(n), taps - 1] == 0
-    blocks[silent, silent] = xp.eye(taps)  # projects on nothing: its correlations are 0
-    own = xp.stack([_energy(blocks[i, i], cross[i], bound) for i in range(n)])
-    if n == 1:
-        return own, own[0]
-    joint = blocks.transpose(0, 2, 1, 3).reshape(n * taps, n * taps)
-    return own, _energy(joint, cross.reshape(n * taps, m), bound)
-
-
-def _energy(gram: Array, cross: Array, bound: float) -> Array:
-    """Return the diagonal of Q = crossᵀ gram⁻¹ cross, below ``bound``; gram is loaded only as much as it must be.
-
-    The Cholesky factor L of gram, with crossᵀ below it and a large corner, holds (L⁻¹ cross)ᵀ in its last rows, for all
-    array libraries alike.
-    """
-    xp = namespace(gram)
-    n, m = cross.shape
-    scale = 1 / xp.sqrt(xp.diagonal(gram))
-    bordered = xp.zeros((n + m, n + m))  # cholesky reads the lower triangle alone
-    bordered[:n, :n] = gram * scale[:, None] * scale
-    bordered[n:, :n] = (cross * scale[:, None]).T
-    corner = xp.arange(n, n + m)
-    bordered[corner, corner] = 2 * bound or 1.0
-    diagonal = xp.arange(n)
-    for load in LOADS:
-        bordered[diagonal, diagonal] = 1 + load
-        with contextlib.suppress(np.linalg.LinAlgError):
-            # CuPy's factor of a singular matrix is NaN instead of an error.
-            factor = xp.linalg.cholesky(bordered)
-            if bool(xp.isfinite(factor[-1, -1])):
-                return (factor[n:, :n] ** 2).sum(axis=1)
-    raise AssertionError("a matrix of correlations loaded by its noise is positive definite")
-
-
-def _assignment(sir: np.ndarray) -> np.ndarray:
-    """Return the estimate of each source with the largest mean SIR."""
-    from scipy.optimize import linear_sum_assignment
-
-    finite = np.nan_to_num(sir, nan=-1e3, posinf=1e3, neginf=-1e3)
-    return linear_sum_assignment(-finite)[1]
+    return references, estimates

@@ -19,7 +19,8 @@ SILENCE = ("museval", "per_source", "energy")
 """What `framewise_sdr` may call a silent frame."""
 
 
-def _n_frames(n_samples: int, window: int, hop: int) -> int:
+def n_frames(n_samples: int, window: int, hop: int) -> int:
+    """Return how many whole frames there are; a signal shorter than one is a frame too."""
     return max(1, (n_samples - window + hop) // hop)
 
 
@@ -32,7 +33,7 @@ def _frame_blocks(x: Array, window: int, hop: int) -> Iterator[Array]:
         yield view[:, start : start + step].astype("float64")
 
 
-def _frame_sums(ref: Array, est: Array, window: int, hop: int) -> Array:
+def frame_sums(ref: Array, est: Array, window: int, hop: int) -> Array:
     """Return (4, frames): Σs², Σ(s−ŝ)², and where the channels of s, of ŝ cancel at every sample."""
     xp = namespace(ref)
     rows = []
@@ -61,7 +62,7 @@ def framewise_sdr(
     references, estimates : array or sequence of array, real
         (sources, channels, samples), all with the same number of samples; (sources, samples) has
         one channel, (samples,) one source and one channel; a list or tuple holds one
-        (channels, samples) array a source. NumPy or CuPy.
+        (channels, samples) array a source. NumPy, CuPy or PyTorch.
     window : int, >= 1
         Samples in a frame; BSS Eval v4 uses one second, here that of 44.1 kHz.
     hop : int, >= 1, or None
@@ -104,14 +105,19 @@ def framewise_sdr(
     if len({ref.shape[-1] for ref in refs}) > 1:
         raise ParameterError("sources have different lengths; frames need one length, so cut or pad them")
     xp = namespace(refs[0])
-    tables = [_frame_sums(ref, est, window, hop) for ref, est in zip(refs, ests, strict=True)]
+    tables = [frame_sums(ref, est, window, hop) for ref, est in zip(refs, ests, strict=True)]
     table = xp.stack(tables, axis=1)  # (4, sources, frames)
     require_finite(table)
-    assert table.shape[-1] == _n_frames(refs[0].shape[-1], window, hop)
+    assert table.shape[-1] == n_frames(refs[0].shape[-1], window, hop)
+    return sdr_of_sums(table, silence)
+
+
+def sdr_of_sums(table: Array, silence: str) -> Array:
+    """Return SDR in dB (sources, frames) of what `frame_sums` gives for each source, (4, sources, frames)."""
     hidden = table[0] == 0 if silence == "energy" else (table[2] > 0) | (table[3] > 0)
     if silence == "museval":
         hidden = hidden.any(axis=0, keepdims=True)
-    return xp.where(hidden, float("nan"), decibel(table[0], table[1]))
+    return namespace(table).where(hidden, float("nan"), decibel(table[0], table[1]))
 
 
 def csdr(
@@ -152,12 +158,21 @@ def csdr(
     Y. Luo, J. Yu, "Music Source Separation with Band-Split RNN", IEEE/ACM Transactions on Audio,
     Speech, and Language Processing, vol. 31, 2023 (the name cSDR).
     """
-    frames = framewise_sdr(references, estimates, window=window, hop=hop, silence=silence)
+    return median_of_frames(framewise_sdr(references, estimates, window=window, hop=hop, silence=silence))
+
+
+def median_of_frames(frames: Array) -> Array:
+    """Return the median of each row over the frames that are not NaN, (sources,); NaN where there is none.
+
+    Parameters
+    ----------
+    frames : array (sources, frames), real
+        dB. The middle two of an even count may be -inf and inf: then NaN.
+    """
     return namespace(frames).asarray([_median(row) for row in to_host(frames)])
 
 
 def _median(values: np.ndarray) -> float:
-    """Median over what is not NaN. The middle two of an even count may be -inf and inf: then NaN."""
     values = values[~np.isnan(values)]
     if values.size == 0:
         return float("nan")

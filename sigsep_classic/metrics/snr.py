@@ -43,7 +43,7 @@ def snr(references: Signals, estimates: Signals) -> Array:
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def si_sdr(references: Signals, estimates: Signals) -> Array:
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def sd_sdr(references: Signals, estimates: Signals) -> Array:
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def sa_sdr(references: Signals, estimates: Signals) -> float:
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
 
     Returns
     -------
@@ -186,7 +186,7 @@ def usdr(references: Signals, estimates: Signals, *, eps: float = 1e-7) -> Array
     ----------
     references, estimates : array or sequence of array, real
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
-        one channel; a list or tuple holds one (channels, samples) array a source. NumPy or CuPy.
+        one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
     eps : float, > 0
         Energy added above and below, for full scale 1. The challenge's own value is 1e-7.
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from sigsep_classic.backend import to_host
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.metrics._signals import Signals
-from sigsep_classic.metrics.framewise import csdr
+from sigsep_classic.metrics.bss_eval_v4 import bss_eval_v4
+from sigsep_classic.metrics.framewise import csdr, median_of_frames
 from sigsep_classic.metrics.snr import sd_sdr, si_sdr, snr, usdr
 from sigsep_classic.typing import Array
 
@@ -16,12 +17,28 @@ def _csdr_of_seconds(references: Signals, estimates: Signals, sample_rate: float
     return csdr(references, estimates, window=max(1, round(sample_rate)))
 
 
+def _ratios(references: Signals, estimates: Signals, sample_rate: float) -> dict[str, Array]:
+    """Return the medians over one-second frames of all that BSS Eval v4 gives, in one pass."""
+    second = max(1, round(sample_rate))
+    frames = bss_eval_v4(references, estimates, window=second, hop=second)
+    return {
+        name: median_of_frames(getattr(frames, field))
+        for name, field in (("csdr", "sdr"), ("isr", "isr"), ("sir", "sir"), ("sar", "sar"))
+    }
+
+
+FILTERED = ("isr", "sir", "sar")
+"""Metrics that need the filters of BSS Eval v4; one pass gives them all."""
+
 METRICS: dict[str, Callable[[Signals, Signals, float], Array]] = {
     "snr": lambda references, estimates, _: snr(references, estimates),
     "si_sdr": lambda references, estimates, _: si_sdr(references, estimates),
     "sd_sdr": lambda references, estimates, _: sd_sdr(references, estimates),
     "usdr": lambda references, estimates, _: usdr(references, estimates),
     "csdr": _csdr_of_seconds,
+    "isr": lambda references, estimates, rate: _ratios(references, estimates, rate)["isr"],
+    "sir": lambda references, estimates, rate: _ratios(references, estimates, rate)["sir"],
+    "sar": lambda references, estimates, rate: _ratios(references, estimates, rate)["sar"],
 }
 """Metrics `scores` knows: name to a function of references, estimates and the sample rate in Hz."""
 
@@ -38,20 +55,21 @@ def scores(
     Parameters
     ----------
     references : mapping of str to array, real
-        True stems, each (channels, samples) or (samples,). NumPy or CuPy.
+        True stems, each (channels, samples) or (samples,). NumPy, CuPy or PyTorch.
     estimates : mapping of str to array, real
         Estimated stems; every reference's name is among them. Further ones, say a residual, have
         no truth to be scored against and are passed over.
     metrics : sequence of str
         Names from `METRICS`.
     sample_rate : float, > 0
-        Hz; frames of ``csdr`` are one second.
+        Hz; frames of ``csdr``, ``isr``, ``sir`` and ``sar`` are one second.
 
     Returns
     -------
     dict of str to dict of str to float
-        Stems in the order of the references, metrics as asked. ``csdr`` follows museval: a frame in
-        which one stem is silent counts for no stem, so it depends on which stems are given.
+        Stems in the order of the references, metrics as asked. ``csdr``, ``isr``, ``sir`` and ``sar`` follow
+        museval: medians over frames of a second, and one in which one stem is silent counts for no stem, so they
+        depend on which stems are given. ``isr``, ``sir`` and ``sar`` together cost one `bss_eval_v4`.
 
     Raises
     ------
@@ -79,7 +97,11 @@ def scores(
                 f"stem {name!r}: reference has shape {reference.shape} but estimate {estimates[name].shape}"
             )
     refs, ests = list(references.values()), [estimates[name] for name in references]
-    columns = {name: to_host(METRICS[name](refs, ests, sample_rate)) for name in metrics}
+    together = _ratios(refs, ests, sample_rate) if any(name in FILTERED for name in metrics) else {}
+    columns = {
+        name: to_host(together[name] if name in together else METRICS[name](refs, ests, sample_rate))
+        for name in metrics
+    }
     return {
         stem: {name: float(column[n]) for name, column in columns.items()}
         for n, stem in enumerate(references)
