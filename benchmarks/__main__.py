@@ -14,10 +14,13 @@ from benchmarks import (
     hpss,
     ica,
     ilrma,
+    metrics,
+    neural,
     nmf,
     nmf_options,
     nmfd,
     online_iva,
+    oracles,
     permutation,
     phase,
     pitch,
@@ -66,6 +69,9 @@ MODULES = (
     phase,
     wiener,
     recipes,
+    metrics,
+    oracles,
+    neural,
 )
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.signal import oaconvolve
@@ -202,7 +203,7 @@ def hour(minutes: str | None = None) -> None:
 PARTS = (differences, times, memory, v3, permutation, hour)
 
 
-def main(names: list[str]) -> None:
+def main(names: Sequence[str] = ()) -> None:
     """Run the parts named, or all."""
     for part in PARTS:
         if not names or part.__name__ in names:

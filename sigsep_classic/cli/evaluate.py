@@ -88,6 +88,8 @@ def add_scoring(parser: parsing.Parser) -> None:
     add = parser.add_argument_group("scores").add_argument
     fast = "only cSDR, uSDR and SI-SDR, about a hundred times as fast: ISR, SIR and SAR need filters"
     add("--sdr-only", action="store_true", help=fast)
+    speech = "STOI and ESTOI too, and PESQ where the package pesq is installed (these are no dB)"
+    add("--speech", action="store_true", help=speech)
     silent = "which frames are left out: as museval, a source's own, or where a true stem has no energy"
     add("--silent", choices=SILENT, default="museval", help=silent)
     add("--seconds", type=_positive, default=1.0, metavar="S", help="length of a frame (default: 1)")
@@ -133,6 +135,18 @@ def _positive(text: str) -> float:
     return value
 
 
+def _pesq() -> tuple[str, ...]:
+    """Return the name of PESQ if its package is there."""
+    from importlib.util import find_spec
+
+    if find_spec("pesq") is not None:
+        return ("pesq_wb",)
+    complain(
+        'PESQ is left out: it needs the package pesq (pip install "sigsep-classic[metrics]")', label="note"
+    )
+    return ()
+
+
 def _settings(options: argparse.Namespace) -> ScoringSettings:
     from sigsep_classic import oracle
     from sigsep_classic.cli.scoring import ScoringSettings
@@ -142,9 +156,11 @@ def _settings(options: argparse.Namespace) -> ScoringSettings:
     oracles = tuple(dict.fromkeys(name for name in asked if name != NOTHING))
     for name in oracles:
         oracle.find(name)
-    frames: dict[str, Any] = {"frames": ("csdr",)} if options.sdr_only else {}
+    asked_for: dict[str, Any] = {"frames": ("csdr",)} if options.sdr_only else {}
+    if options.speech:
+        asked_for["totals"] = ("usdr", "si_sdr", "stoi", "estoi", *_pesq())
     scoring = Scoring(
-        **frames,
+        **asked_for,
         seconds=options.seconds,
         silent=options.silent,
         framewise_filters=options.v3,

@@ -26,6 +26,10 @@ METRIC_NAMES = {
     "sar": "SAR",
     "snr": "SNR",
     "sd_sdr": "SD-SDR",
+    "stoi": "STOI",
+    "estoi": "ESTOI",
+    "pesq_wb": "PESQ wb",
+    "pesq_nb": "PESQ nb",
 }
 """What tables print for the names in `metrics.METRICS`."""
 

@@ -66,7 +66,7 @@ def without_silence(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def envelopes(x: np.ndarray) -> np.ndarray:
-    """Return the root of the energy in each third octave and frame of signals, (signals, bands, frames) (Taal et al. 2011)."""
+    """Return the root of the energy in each third octave and frame of signals: (signals, bands, frames)."""
     n_frames = _n_frames(x.shape[-1])
     powers = np.empty((len(x), n_frames, BANDS))
     for t in range(0, n_frames, _AT_ONCE):  # so many that they stay in cache

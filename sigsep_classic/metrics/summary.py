@@ -9,6 +9,7 @@ from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.metrics._signals import Signals
 from sigsep_classic.metrics.bss_eval_v4 import bss_eval_v4
 from sigsep_classic.metrics.framewise import csdr, median_of_frames
+from sigsep_classic.metrics.perceptual import estoi, pesq_nb, pesq_wb, stoi
 from sigsep_classic.metrics.snr import sd_sdr, si_sdr, snr, usdr
 from sigsep_classic.typing import Array
 
@@ -39,8 +40,13 @@ METRICS: dict[str, Callable[[Signals, Signals, float], Array]] = {
     "isr": lambda references, estimates, rate: _ratios(references, estimates, rate)["isr"],
     "sir": lambda references, estimates, rate: _ratios(references, estimates, rate)["sir"],
     "sar": lambda references, estimates, rate: _ratios(references, estimates, rate)["sar"],
+    "stoi": lambda references, estimates, rate: stoi(references, estimates, sample_rate=round(rate)),
+    "estoi": lambda references, estimates, rate: estoi(references, estimates, sample_rate=round(rate)),
+    "pesq_wb": lambda references, estimates, rate: pesq_wb(references, estimates, sample_rate=round(rate)),
+    "pesq_nb": lambda references, estimates, rate: pesq_nb(references, estimates, sample_rate=round(rate)),
 }
-"""Metrics `scores` knows: name to a function of references, estimates and the sample rate in Hz."""
+"""Metrics `scores` knows: name to a function of references, estimates and the sample rate in Hz. All are in dB but
+those of speech, ``stoi`` and ``estoi`` (at most 1) and ``pesq_wb`` and ``pesq_nb`` (1 to 4.6)."""
 
 
 def scores(
@@ -50,7 +56,7 @@ def scores(
     metrics: Sequence[str] = ("si_sdr", "usdr", "csdr"),
     sample_rate: float,
 ) -> dict[str, dict[str, float]]:
-    """Return ``{stem: {metric: dB}}`` for every reference, its estimate found by name.
+    """Return ``{stem: {metric: value}}`` for every reference, its estimate found by name.
 
     Parameters
     ----------
