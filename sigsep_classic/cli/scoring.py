@@ -171,7 +171,8 @@ class _Run:
         try:
             found = make()
             self.done[method] = "scored"
-            if method not in {each.name for each in self.job.candidates}:  # they are called as the truth wants
+            ours = {each.name for each in self.job.candidates}
+            if method not in ours:  # whose stems are called as the truth wants
                 self.words[method] = list(found.meta.get("words", ()))
             self.stems |= set(found.stems)
         except Exception as error:
