@@ -136,6 +136,7 @@ def test_names_of_methods_are_read_leniently(spelling):
     assert type(make_method(spelling)).name == "repet_sim"
 
 
+@pytest.mark.slow
 def test_every_method_can_be_made_by_name_and_run_with_its_defaults(song):
     for name in METHODS:
         parameters = {"n_iter": 3} if name == "nmf" else {}

@@ -30,6 +30,8 @@ MAY_USE_DOUBLE = {
     "online_prediction",
     "wiener",
 }
+# Operations of many kernels, seconds each.
+TAKE_LONG = {"demixing", "demixing_rules", "demixing_ipa", "online_demixing", "fdica"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ def cases() -> list[Any]:
         module = importlib.import_module(f"sigsep_classic.kernels.{op}")
         for constants in getattr(module, "CUDA_CONSTANTS", ({},)):
             label = ",".join(f"{k}={v}" for k, v in sorted(constants.items()))
-            found.append(pytest.param(op, constants, label, id=f"{op}-{label or 'plain'}"))
+            marks = pytest.mark.slow if op in TAKE_LONG else ()
+            found.append(pytest.param(op, constants, label, id=f"{op}-{label or 'plain'}", marks=marks))
     return found
 
 

@@ -143,8 +143,6 @@ LIBRARY_CALLS_ONLY |= {"mid_side", "centre", "panned", "adress", "duet", "projet
 COMPOSED = {"vocals", "drums", "four_stems", "speech_music_effects", "ensemble", "hpss_cascade"}
 """Recipes made of methods that are run by themselves."""
 
-CASES = [pytest.param(c, marks=pytest.mark.slow) if c in COMPOSED else c for c in METHOD_CASES]
-
 NOT_OF_A_DEVICE = {
     "the_number_of_threads_does_not_matter",
     "the_method_is_a_frozen_value",
@@ -174,9 +172,31 @@ def case_of(label: str, frontend: str) -> Case:
     )
 
 
-@pytest.mark.parametrize("promise", PROMISES)
+TELLING = {
+    "stems_have_the_shape_and_kind_of_the_input_and_add_up_to_it",
+    "the_loss_never_rises",
+    "scaling_the_input_scales_the_stems",
+    "float32_is_near_float64",
+    "silence_gives_silence",
+}
+"""Promises that options of a method are likeliest to break: the others are asked of options among the slow tests."""
+
+
+@pytest.mark.parametrize(
+    ("label", "promise"),
+    [
+        pytest.param(
+            label,
+            promise,
+            marks=pytest.mark.slow
+            if label in COMPOSED or (label in VARIANTS and promise not in TELLING)
+            else (),
+        )
+        for label in METHOD_CASES
+        for promise in PROMISES
+    ],
+)
 @pytest.mark.parametrize("frontend", FRONTENDS)
-@pytest.mark.parametrize("label", CASES)
 def test_on_the_cpu(label, frontend, promise):
     PROMISES[promise](case_of(label, frontend))
 
@@ -190,9 +210,19 @@ def test_on_the_emulated_gpu(label, frontend, promise):
         PROMISES[promise](case_of(label, frontend))
 
 
-@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("label", "real"),
+    [
+        pytest.param(
+            label,
+            real,
+            marks=pytest.mark.slow if label in COMPOSED or (label in VARIANTS and real == "float32") else (),
+        )
+        for label in METHOD_CASES
+        for real in ("float32", "float64")
+    ],
+)
 @pytest.mark.parametrize("frontend", FRONTENDS)
-@pytest.mark.parametrize("label", CASES)
 def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real, emulated_gpu):
     if label == "sparse_coding" and not enabled():
         pytest.skip("NUMBA_DISABLE_JIT is set: the NumPy line takes other moves towards the same optimum")

@@ -101,6 +101,7 @@ def test_a_penalty_at_the_largest_correlation_leaves_all_codes_zero(twin, real):
     assert_array_equal(slopes, beta)
 
 
+@pytest.mark.slow
 def test_no_sweep_is_begun_after_the_last_update_allowed(twin):
     beta, G = problem(400, 2, 9, events=60)
     (_, _, largest, n_updates), _ = solve(twin, beta, G, ratio=0.01, max_updates=1)
@@ -155,6 +156,7 @@ def test_moves_below_the_rounding_of_large_codes_are_left(twin):
     assert n_updates == 0
 
 
+@pytest.mark.slow
 def test_long_lists_of_nonzero_codes_are_polished_part_by_part(twin, monkeypatch):
     if twin.name == "numba":
         pytest.skip("compiled with the constants of the module: see the next test")

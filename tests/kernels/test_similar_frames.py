@@ -46,7 +46,7 @@ def test_of_equals_the_earlier_comes_first_and_two_equal_neighbours_are_no_peak(
     same(twin(similar_frames, V, **options), reference.similar_frames(V, **options))
 
 
-@pytest.mark.parametrize("n_frames", [1, 2, 256, 259])
+@pytest.mark.parametrize("n_frames", [1, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (256, 259))])
 def test_blocks_of_rows_are_seamless(twin, n_frames):
     V = noise(5, n_frames, np.float64)
     options = {"number": 3, "distance": 4}
