@@ -65,4 +65,7 @@ def nearest(word: Any, known: Sequence[str]) -> str | None:
     """Return the known word most like ``word``; None if nothing is."""
     import difflib
 
-    return next(iter(difflib.get_close_matches(word, known, n=1)), None) if isinstance(word, str) else None
+    if not isinstance(word, str):
+        return None
+    lower = {each.lower(): each for each in known}
+    return next((lower[each] for each in difflib.get_close_matches(word.lower(), lower, n=1)), None)

@@ -124,6 +124,12 @@ def test_a_silent_estimate_is_undefined():
     assert np.isnan(bss_eval_sources(references, 0 * references, filter_length=4).sdr).all()
 
 
+def test_a_silent_estimate_to_spare_is_given_to_no_source():
+    references = _sources(2)
+    estimates = np.stack([np.zeros(6000), *_estimates(references)])
+    assert bss_eval_sources(references, estimates, filter_length=8).permutation.tolist() == [1, 2]
+
+
 def test_references_that_depend_on_each_other_give_finite_sdr():
     reference = _sources(1)
     references = np.concatenate([reference, 2 * reference])

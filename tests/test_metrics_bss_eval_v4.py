@@ -233,6 +233,26 @@ def test_the_only_sounding_source_has_infinite_sir():
     assert (bss_eval_images(s[:1], s[:1] + 0.1, filter_length=4).sir == np.inf).all()
 
 
+def test_a_stem_of_denormal_numbers_is_silent():
+    s = stems(samples=2400)
+    y = estimates_of(s)
+    s[1] = 0
+    expected = [
+        bss_eval_v4(s, y, silent="energy", framewise_filters=each, **FRAMES) for each in (False, True)
+    ]
+    s[1, :, ::2] = 1e-300
+    for each, silent in zip((False, True), expected, strict=True):
+        found = bss_eval_v4(s, y, silent="energy", framewise_filters=each, **FRAMES)
+        for one, other in zip(found[:4], silent[:4], strict=True):
+            assert_allclose(one[0], other[0])
+
+
+def test_an_estimate_that_has_nothing_of_any_source_has_no_sar():
+    s, y = np.zeros((2, 1, 200)), np.zeros((2, 1, 200))
+    s[[0, 1], 0, [0, 1]] = y[[0, 1], 0, [150, 160]] = 1
+    assert_allclose(bss_eval_v4(s, y, window=None, filter_length=8).sar, -np.inf)
+
+
 # The edges of frames
 
 
@@ -332,10 +352,11 @@ def test_what_does_not_fit_is_refused():
             score([s[0], s[1, :1]], [s[0], s[1, :1]])
         with pytest.raises(ArrayTypeError, match="real"):
             score(s * 1j, s)
-        for place in ((bad := s.copy()), s), (s, bad):
-            bad[0, 0, 5] = np.nan
-            with pytest.raises(NumericalError, match="NaN"):
-                score(*place)
+        for value in (np.nan, np.inf):
+            for place in ((bad := s.copy()), s), (s, bad):
+                bad[0, 0, 5] = value
+                with pytest.raises(NumericalError, match="NaN"):
+                    score(*place)
 
 
 # Other libraries

@@ -140,6 +140,14 @@ def test_pesq_is_that_of_the_package_at_the_rates_it_takes():
         pesq_wb(x[:3000], y[:3000], sample_rate=16000)
 
 
+def test_pesq_of_minutes_is_the_mean_of_pieces_and_does_not_crash():
+    pytest.importorskip("pesq")
+    x = np.tile(speech_like(1.0, 8000) * (np.arange(8000) < 4500), 70)
+    y = noisy(x, 10)
+    pieces = [pesq_nb(*part, sample_rate=8000) for part in np.split(np.stack([x, y]), 4, axis=1)]
+    assert_allclose(pesq_nb(x, y, sample_rate=8000), np.mean(pieces, axis=0))
+
+
 def test_without_the_package_the_way_to_it_is_told(monkeypatch):
     found = builtins.__import__
 

@@ -254,12 +254,12 @@ def test_csdr_of_a_constant_ratio_is_the_snr(pair):
 
 
 def test_frame_parameters_out_of_range_are_errors(pair):
-    for options in ({"window": 0}, {"hop": 0}, {"silence": "none"}):
-        with pytest.raises(ParameterError):
-            framewise_sdr(*pair, **options)
-    with pytest.raises(ParameterError, match="one length"):
+    for name, value in (("window", 0), ("window", 1.5), ("hop", 0), ("silence", "none")):
+        with pytest.raises(ParameterError, match=name):
+            framewise_sdr(*pair, **{name: value})
+    with pytest.raises(ShapeError, match="one length"):
         framewise_sdr([np.ones(50), np.ones(60)], [np.ones(50), np.ones(60)])
-    with pytest.raises(ParameterError):
+    with pytest.raises(ParameterError, match="eps"):
         usdr(*pair, eps=0)
 
 

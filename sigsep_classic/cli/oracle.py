@@ -36,6 +36,7 @@ MASKS = (
     "nmf_components",
 )
 MIXTURES = ("file", "sum")
+ACCOMPANIMENT = "accompaniment"
 
 
 def add_options(parser: parsing.Parser, words: list[str]) -> None:
@@ -67,7 +68,9 @@ def run(options: argparse.Namespace) -> int:
     """Make the estimates of every track; return 0, or what fits the failures."""
     if not options.input:
         raise ParameterError("TRACK is missing; name a folder of stems, or a .stem.mp4")
-    options.stem = list(dict.fromkeys(options.stem))
+    # With some stems chosen, the accompaniment is one more.
+    also = [ACCOMPANIMENT] if options.stem and options.accompaniment else []
+    options.stem = list(dict.fromkeys([*options.stem, *also]))
     with log_to_stderr(options.verbose):
         separate.check_stdout(options)
         return _run(options)
@@ -90,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
             template,
             method=settings.method_name,
             ext=ext,
-            needs_stem=len(settings.stems) != 1 or bool(settings.lead),
+            needs_stem=len(settings.stems) != 1,
         )
         separate.check_folder(outdir)
     return separate.work_off(jobs, settings, options, work=process_track)
@@ -131,7 +134,7 @@ def _replaced(settings: OracleSettings, **changes: Any) -> OracleSettings:
 
 def _target(options: argparse.Namespace, n_jobs: int) -> tuple[str, str, str]:
     """Return folder, template and suffix; one stem of one track can be given a file of its own name."""
-    one = len(options.stem) == 1 and not options.accompaniment
+    one = len(options.stem) == 1
     asked = argparse.Namespace(**{**vars(options), "input": [separate.STDOUT] * n_jobs})
     outdir, template, ext = target(asked, 1 if one else 2)
     if template == "{track}.{ext}" and options.template is None:
@@ -175,7 +178,7 @@ def _tracks(name: str) -> list[Track]:
         beside = open_dataset(path.parent, layout="musdb18")
         return [track for track in beside if any(stem.path == path for stem in track.stems.values())]
     if not path.is_dir():
-        what = "is a sound file" if path.exists() else "is not there"
+        what = "is one file" if path.exists() else "is not there"
         raise AudioError(f"{name}: {what}; an oracle needs a folder of true stems, or a .stem.mp4")
     return list(open_dataset(path))
 

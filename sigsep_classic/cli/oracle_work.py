@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -128,4 +129,8 @@ def _scored(track: LoadedTrack, estimates: Mapping[str, Any], settings: OracleSe
         )
         for name, of in scores.items()
     ]
+    if any(math.isnan(s["csdr"]) for of in scores.values() for s in of.values()):
+        lines.append(
+            "  nan: in each second some stem or estimate is silent, which hides it from cSDR of all stems"
+        )
     return {"scores": scores, "text": [f"{track.name}: {settings.method.summary}", *lines]}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from sigsep_classic.backend import fft_namespace, fft_options, namespace
 from sigsep_classic.metrics._signals import require_finite
 from sigsep_classic.typing import Array
@@ -13,6 +15,9 @@ BLOCKS = 16
 
 STRETCH = 8192
 """Samples compared at a time in looking for copies."""
+
+AUDIBLE = 1e-280
+"""Energy up to which a channel is silent: its correlations would have no digits."""
 
 
 def correlations(references: Sequence[Array], estimates: Sequence[Array], taps: int) -> tuple[Array, Array]:
@@ -52,10 +57,11 @@ def correlations(references: Sequence[Array], estimates: Sequence[Array], taps: 
         # transform is needed, and the sum may as well be on the other side.
         earlier = xp.concatenate([before, spectra[:, :n, :-1]], axis=-1)
         before = spectra[:, :n, -1:].copy()
-        earlier[1::2] *= -1
-        earlier += spectra[:, :n]
-        xp.conj(earlier, out=earlier)
-        product.add(xp.matmul(earlier, spectra.transpose(0, 2, 1)))
+        with np.errstate(invalid="ignore", over="ignore"):  # told of below
+            earlier[1::2] *= -1
+            earlier += spectra[:, :n]
+            xp.conj(earlier, out=earlier)
+            product.add(xp.matmul(earlier, spectra.transpose(0, 2, 1)))
     lags = fft.irfft(product.total.transpose(1, 2, 0), 2 * block, **options)[..., :taps]
     require_finite(lags)
     forward = lags[:, :n]
@@ -94,11 +100,11 @@ def copies(channels: Sequence[Array]) -> list[tuple[int, int]]:
     """Return for each channel the first that equals it or its negative at every sample, and the sign.
 
     Exact copies, such as the two channels of dual mono, would make the matrix of correlations singular. A
-    silent channel is a copy of none: its own number, sign 0.
+    silent channel, or one of denormal numbers, is a copy of none: its own number, sign 0.
     """
     found: list[tuple[int, int]] = []
     for n, channel in enumerate(channels):
-        if _is_multiple(channel, channel, 0):
+        if not _sounds(channel):
             found.append((n, 0))
             continue
         earlier = (
@@ -110,6 +116,18 @@ def copies(channels: Sequence[Array]) -> list[tuple[int, int]]:
         )
         found.append(next(earlier, (n, 1)))
     return found
+
+
+def _sounds(x: Array) -> bool:
+    """Say whether x has energy; the first samples mostly tell."""
+    energy = 0.0
+    with np.errstate(over="ignore"):
+        for start in range(0, x.shape[0], STRETCH):
+            span = x[start : start + STRETCH].astype("float64")
+            energy += float(span @ span)
+            if not energy <= AUDIBLE:  # NaN sounds, and is refused elsewhere
+                return True
+    return False
 
 
 def _is_multiple(x: Array, y: Array, factor: int) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 
 _REJECTION_DB = 60.0
 _FEW_PHASES = 1000
+_AT_ONCE = 1 << 18
 
 
 def resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
@@ -42,8 +43,11 @@ def resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         begin, size = left + block.start, len(block.taps)
         stretches = np.lib.stride_tricks.sliding_window_view(padded, size, axis=-1)
         stretches = stretches[..., begin : begin + (turns - 1) * step + 1 : step, :]
-        product = np.ascontiguousarray(stretches) @ block.taps  # BLAS takes no overlapping rows
-        y[..., block.first : block.first + block.taps.shape[1]] = product
+        columns = slice(block.first, block.first + block.taps.shape[1])
+        few = max(1, _AT_ONCE // size)
+        for t in range(0, turns, few):
+            part = np.ascontiguousarray(stretches[..., t : t + few, :])  # BLAS takes no overlapping rows
+            y[..., t : t + few, columns] = part @ block.taps
     return y.reshape(*x.shape[:-1], -1)[..., :n_out]
 
 

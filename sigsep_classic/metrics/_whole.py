@@ -46,7 +46,7 @@ class Projection:
     @property
     def power(self) -> Array:
         """Energy of the projections, (outputs,)."""
-        return (self.forward**2).sum(axis=0) - self._loaded
+        return namespace(self.forward).maximum((self.forward**2).sum(axis=0) - self._loaded, 0)
 
     @property
     def explained(self) -> Array:

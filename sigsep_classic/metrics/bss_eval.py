@@ -85,7 +85,7 @@ def bss_eval_sources(
     sdr = decibel(energies.own, energies.interference + energies.artefact)
     xp = namespace(references)
     table = _defined(xp.stack([sdr, sir, sar]), energies.reference, energies.joint + energies.artefact)
-    columns = assignment(sir) if permute else np.arange(n)
+    columns = assignment(table[1]) if permute else np.arange(n)
     columns = xp.asarray(columns)
     table = table[:, xp.arange(n), columns]
     return BSSEval(table[0], table[1], table[2], columns)
@@ -107,7 +107,8 @@ def bss_eval_images(
         (sources, channels, samples); (sources, samples) has one channel, (samples,) one source and
         one channel; a list or tuple holds one (channels, samples) array a source. NumPy, CuPy or PyTorch.
     filter_length : int, >= 1
-        Taps of the filters from each reference channel to each estimated one.
+        Taps of the filters from each reference channel to each estimated one. Where taps times all references'
+        channels exceed the samples, any estimate can be put together: SIR and SAR then mean nothing.
     permute : bool
         Give estimates to sources so that the mean SIR is largest, in the time of n³; False: in the order given.
 

@@ -63,7 +63,8 @@ def bss_eval_v4(
     hop : int, >= 1, or None
         Samples from one frame's start to the next; None is ``window``.
     filter_length : int, >= 1
-        Taps of the filters from each reference channel to each estimated one.
+        Taps of the filters from each reference channel to each estimated one. Where taps times all references'
+        channels exceed the samples, any estimate can be put together: SIR and SAR then mean nothing.
     framewise_filters : bool
         Find the filters in each frame anew, as BSS Eval v3 does.
     permute : bool
@@ -88,7 +89,8 @@ def bss_eval_v4(
     Returns
     -------
     BSSEvalFrames
-        On the inputs' device (NumPy for PyTorch on the host). A stem that is silent throughout is no error.
+        On the inputs' device (NumPy for PyTorch on the host). A stem that is silent throughout is no error; of one
+        source, or one that alone sounds, the SIR is inf.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def _permutation(sir: Array, *, each: bool) -> np.ndarray:
     sir = to_host(sir)
     if each:
         return np.stack([assignment(sir[..., t]) for t in range(sir.shape[-1])], axis=-1)
-    there = np.isfinite(sir) | np.isinf(sir)
+    there = ~np.isnan(sir)
     bounded = np.nan_to_num(sir, nan=0.0, posinf=1e3, neginf=-1e3)
     mean = np.where(there.any(axis=-1), bounded.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1), np.nan)
     return np.repeat(assignment(mean)[:, None], sir.shape[-1], axis=1)

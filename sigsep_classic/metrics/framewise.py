@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.checks import check_choice, check_count
+from sigsep_classic.errors import ShapeError
 from sigsep_classic.metrics._signals import BLOCK, Signals, decibel, pair, require_finite
 from sigsep_classic.typing import Array
 
@@ -97,13 +98,12 @@ def framewise_sdr(
     LVA/ICA 2018 (BSS Eval v4, package museval).
     """
     hop = window if hop is None else hop
-    if window < 1 or hop < 1:
-        raise ParameterError(f"window={window}, hop={hop}: both are at least 1 sample")
-    if silence not in SILENCE:
-        raise ParameterError(f"silence={silence!r} is unknown; use one of {', '.join(SILENCE)}")
+    check_count("window", window)
+    check_count("hop", hop)
+    check_choice("silence", silence, SILENCE)
     refs, ests = pair(references, estimates)
     if len({ref.shape[-1] for ref in refs}) > 1:
-        raise ParameterError("sources have different lengths; frames need one length, so cut or pad them")
+        raise ShapeError("sources have different lengths; frames need one length, so cut or pad them")
     xp = namespace(refs[0])
     tables = [frame_sums(ref, est, window, hop) for ref, est in zip(refs, ests, strict=True)]
     table = xp.stack(tables, axis=1)  # (4, sources, frames)

@@ -21,6 +21,8 @@ from sigsep_classic.metrics._signals import Signals, pair
 
 WIDE_HZ = 16000
 NARROW_HZ = 8000
+LONGEST = 20
+"""Seconds PESQ takes at once: the ITU's code has room for 50 utterances, 0.4 s each, and crashes at more."""
 
 
 def stoi(references: Signals, estimates: Signals, *, sample_rate: int) -> np.ndarray:
@@ -123,7 +125,8 @@ def pesq_wb(references: Signals, estimates: Signals, *, sample_rate: int) -> np.
     -------
     ndarray (sources,), float64
         About 1.0 … 4.64, the mean over channels; NaN where no speech is found in the reference of any, or the
-        estimate is silent.
+        estimate is silent. Signals of more than 20 s are cut into equal pieces of at most that, as the measure is
+        one of short clips; the mean of those that are not NaN counts.
 
     Raises
     ------
@@ -185,9 +188,14 @@ def _scored(
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             raise NumericalError("references or estimates hold NaN or infinity; metrics need finite samples")
         found = [score(a, b) for a, b in zip(x, y, strict=True) if a.any()]
-        told = [value for value in found if not math.isnan(value)]
-        values.append(sum(told) / len(told) if told else math.nan)
+        values.append(_mean(found))
     return np.array(values)
+
+
+def _mean(found: list[float]) -> float:
+    """Return the mean of what is not NaN; NaN if there is nothing."""
+    told = [value for value in found if not math.isnan(value)]
+    return sum(told) / len(told) if told else math.nan
 
 
 def _of_envelopes(
@@ -203,9 +211,13 @@ def _pesq(references: Signals, estimates: Signals, sample_rate: int, mode: str, 
     package = _package()
 
     def score(x: np.ndarray, y: np.ndarray) -> float:
-        if not y.any():
+        both = resampled(np.stack([x, y]), sample_rate, rate)
+        pieces = np.array_split(both, math.ceil(both.shape[1] / (LONGEST * rate)), axis=1)
+        return _mean([of_piece(*piece) for piece in pieces])
+
+    def of_piece(x: np.ndarray, y: np.ndarray) -> float:
+        if not (x.any() and y.any()):
             return math.nan
-        x, y = resampled(np.stack([x, y]), sample_rate, rate)
         try:
             return float(package.pesq(rate, x, y, mode))
         except package.NoUtterancesError:

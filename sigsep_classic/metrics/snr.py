@@ -7,7 +7,7 @@ reference n. A source's channels are scored as one long signal.
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import ParameterError
+from sigsep_classic.checks import check_range
 from sigsep_classic.metrics._signals import Signals, blocks, decibel, pair, require_finite
 from sigsep_classic.typing import Array
 
@@ -209,7 +209,6 @@ def usdr(references: Signals, estimates: Signals, *, eps: float = 1e-7) -> Array
     Y. Mitsufuji, G. Fabbro, S. Uhlich, F.-R. Stöter, A. Défossez, M. Kim, W. Choi, C.-Y. Yu,
     K.-W. Cheuk, "Music Demixing Challenge 2021", Frontiers in Signal Processing, vol. 1, 2022.
     """
-    if not 0 < eps < float("inf"):
-        raise ParameterError(f"eps={eps} is not positive; the challenge uses 1e-7")
+    check_range("eps", eps, 0, above=True)
     ref_energy, error_energy, _ = _sums(*pair(references, estimates))
     return decibel(ref_energy + eps, error_energy + eps)

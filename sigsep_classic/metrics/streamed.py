@@ -1,13 +1,13 @@
 """All metrics without filters in one pass over blocks of samples: memory does not depend on the length.
 
-Sums of squares are kept for the whole signal, and for frames those of the stretches whose length divides window
-and hop.
+Sums of squares are kept for the whole signal, and for frames those of the stretches between any frame's start or
+end and the next: at most two a hop.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import gcd
+from itertools import pairwise
 
 from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_choice, check_count, check_range
@@ -76,14 +76,16 @@ def streamed_scores(
     check_count("hop", hop)
     check_choice("silence", silence, SILENCE)
     check_range("eps", eps, 0, above=True)
-    sums, frames = None, _Frames(window, hop)
+    sums, first, frames = None, (0, 0), _Frames(window, hop)
     for references, estimates in pairs:
         refs, ests = pair(references, estimates)
         require_alike(refs)
-        block = _sums(refs, ests)
-        if sums is not None and block.shape != sums.shape:
-            raise ShapeError(f"a block has {len(refs)} sources, those before it {sums.shape[1]}")
-        sums = block if sums is None else sums + block
+        block, kind = _sums(refs, ests), (len(refs), len(refs[0]))
+        if sums is not None and kind != first:
+            raise ShapeError(
+                "a block has {} sources of {} channel(s), those before it {} of {}".format(*kind, *first)
+            )
+        sums, first = block if sums is None else sums + block, kind
         if "csdr" in metrics:
             frames.add(refs, ests)
     if sums is None:
@@ -96,25 +98,25 @@ def streamed_scores(
 
 
 def _sums(refs: list[Array], ests: list[Array]) -> Array:
-    """Return Σs², Σ(s − ŝ)² and Σs(ŝ − s): (3, sources), float64."""
+    """Return Σs², Σ(s − ŝ)², Σsŝ and Σŝ²: (4, sources), float64."""
     xp = namespace(refs[0])
-    table = xp.zeros((3, len(refs)))
+    table = xp.zeros((4, len(refs)))
     for n, (ref, est) in enumerate(zip(refs, ests, strict=True)):
         for s, y in blocks(ref, est):
-            s, e = s.ravel(), (y - s).ravel()
-            table[:, n] += xp.stack([s @ s, e @ e, s @ e])
+            s, y = s.ravel(), y.ravel()
+            e = s - y
+            table[:, n] += xp.stack([s @ s, e @ e, s @ y, y @ y])
     return table
 
 
 def _ratios(sums: Array, eps: float) -> dict[str, Array]:
-    reference, error, product = sums
+    reference, error, product, estimate = sums
     xp = namespace(sums)
     sounds = reference > 0
-    share = product / xp.where(sounds, reference, 1.0)  # α − 1
-    alpha = 1 + share
-    # ‖αs − ŝ‖² from the error, not from the estimate: good estimates lose no digits.
-    residual = xp.maximum(error - share * product, 0)
-    alpha = xp.where(abs(alpha) < 1e-15, 0.0, alpha)
+    alpha = product / xp.where(sounds, reference, 1.0)
+    # ‖αs − ŝ‖²: good estimates lose no digits if it comes from the error, quiet ones if from the estimate.
+    of_error, of_estimate = error - (alpha - 1) * (product - reference), estimate - alpha * product
+    residual = xp.maximum(xp.where(abs(alpha) < 0.5, of_estimate, of_error), 0)
     si_sdr = xp.where(alpha == 0, -xp.inf, decibel(alpha**2 * reference, residual))
     per_source = {
         "snr": decibel(reference, error),
@@ -131,12 +133,15 @@ class _Frames:
     """Sums over stretches, of which frames are made at the end."""
 
     def __init__(self, window: int, hop: int) -> None:
-        self.window, self.hop, self.stretch = window, hop, gcd(window, hop)
-        self._rest: list[tuple[Array, Array]] = []
+        self.window, self.hop = window, hop
+        self._tail = window % hop  # frames end so far behind the start of another
+        self._edges = (0, self._tail, hop) if self._tail else (0, hop)
+        self._rest: list[tuple[Array, Array]] = []  # less than a hop
         self._tables: list[Array] = []  # (4, sources, stretches): Σs², Σ(s − ŝ)², and whether s, ŝ are silent
+        self._hops = 0
 
     def add(self, refs: list[Array], ests: list[Array]) -> None:
-        """Sum what fills stretches and keep what is left over, copied: the block may be written over."""
+        """Sum what fills hops and keep what is left over, copied: the block may be written over."""
         xp = namespace(refs[0])
         if self._rest:
             refs = [
@@ -145,27 +150,38 @@ class _Frames:
             ests = [
                 xp.concatenate([old, new], axis=-1) for (_, old), new in zip(self._rest, ests, strict=True)
             ]
-        full = refs[0].shape[-1] // self.stretch * self.stretch
+        hops = refs[0].shape[-1] // self.hop
+        full = hops * self.hop
         self._rest = [(s[:, full:].copy(), y[:, full:].copy()) for s, y in zip(refs, ests, strict=True)]
-        if full:
-            self._append([s[:, :full] for s in refs], [y[:, :full] for y in ests])
+        if hops:
+            self._hops += hops
+            parts = []
+            for start, stop in pairwise(self._edges):
+                span = slice(start, full - self.hop + stop)
+                images = [s[:, span] for s in refs], [y[:, span] for y in ests]
+                parts.append(self._table(*images, stop - start))
+            self._tables.append(xp.stack(parts, axis=-1).reshape(4, len(refs), -1))
 
-    def _append(self, refs: list[Array], ests: list[Array]) -> None:
-        size = min(self.stretch, refs[0].shape[-1])
-        tables = [frame_sums(s, y, size, size) for s, y in zip(refs, ests, strict=True)]
-        self._tables.append(namespace(refs[0]).stack(tables, axis=1))
+    def _table(self, refs: list[Array], ests: list[Array], size: int) -> Array:
+        """Return the sums over size samples of each hop, (4, sources, hops)."""
+        tables = [frame_sums(s, y, size, self.hop) for s, y in zip(refs, ests, strict=True)]
+        return namespace(refs[0]).stack(tables, axis=1)
 
     def sdr(self, silence: str) -> Array:
         """Return the SDR of each frame in dB (sources, frames); what does not fill the last is left out."""
         rest = self._rest[0][0].shape[-1]
-        samples = sum(table.shape[-1] for table in self._tables) * self.stretch + rest
-        if rest and samples < self.window:  # one short frame
-            self._append([s for s, _ in self._rest], [y for _, y in self._rest])
+        samples = self._hops * self.hop + rest
+        left = rest if samples < self.window else self._tail  # a signal shorter than a frame is one
+        if 0 < left <= rest:
+            refs, ests = zip(*self._rest, strict=True)
+            last = self._table([s[:, :left] for s in refs], [y[:, :left] for y in ests], left)
+            self._tables.append(last[..., :1])
         xp = namespace(self._rest[0][0])
         table = xp.concatenate(self._tables, axis=-1)
+        each = len(self._edges) - 1
+        size = each * (self.window // self.hop) + (self._tail > 0)
         frames = []
         for t in range(n_frames(samples, self.window, self.hop)):
-            first = t * self.hop // self.stretch
-            part = table[..., first : first + self.window // self.stretch]
+            part = table[..., each * t : each * t + size]
             frames.append(xp.concatenate([part[:2].sum(axis=-1), part[2:].min(axis=-1)]))
         return sdr_of_sums(xp.stack(frames, axis=-1), silence)

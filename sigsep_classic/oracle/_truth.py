@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
-from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, FrontEnd
 
@@ -86,6 +86,8 @@ def analyzed(mixture: Array, stems: Mapping[str, Array], frontend: FrontEnd) -> 
         There are no stems.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
     """
     if not stems:
         raise ParameterError("stems is empty; an oracle needs the true stems")
@@ -94,6 +96,10 @@ def analyzed(mixture: Array, stems: Mapping[str, Array], frontend: FrontEnd) -> 
             raise ShapeError(
                 f"stem {name!r} is {stem.shape}, the mixture {mixture.shape}; give (channels, samples) alike"
             )
+    named = {"the mixture": mixture} | {f"stem {name!r}": stem for name, stem in stems.items()}
+    for name, x in named.items():
+        if not bool(namespace(x).isfinite(x).all()):
+            raise NumericalError(f"{name} holds NaN or infinity; give finite samples")
     return Truth(
         X=frontend.analyze(mixture), stems=dict(stems), frontend=frontend, n_samples=mixture.shape[-1]
     )

@@ -55,6 +55,8 @@ def supervised_nmf(
         There are no stems.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
     """
     truth = analyzed(mixture, stems, frontend)
     xp = namespace(truth.X)
@@ -90,6 +92,8 @@ def grouped_components(
         There are no stems.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
     """
     truth = analyzed(mixture, stems, frontend)
     model = method.fit(truth.X)
@@ -132,6 +136,8 @@ def ordered_bins(
         There are no stems, or not as many as sources.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
     """
     truth = analyzed(mixture, stems, frontend)
     Y = (FDICA(permutation=None) if method is None else method).fit(truth.X).reconstruct()

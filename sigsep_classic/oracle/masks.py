@@ -53,6 +53,8 @@ def ideal_ratio_mask(
         There are no stems, or ``power`` or ``compat`` is none.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------
@@ -113,6 +115,8 @@ def ideal_binary_mask(
         There are no stems, or an option is out of range.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------
@@ -163,6 +167,8 @@ def ideal_amplitude_mask(
         There are no stems, or ``top`` is not positive.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------
@@ -207,6 +213,8 @@ def phase_sensitive_mask(
         There are no stems, or ``top`` is not positive.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------
@@ -246,6 +254,8 @@ def complex_ratio_mask(
         There are no stems, or ``top`` is not positive.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------

@@ -203,6 +203,8 @@ def apply(
         The name is unknown, or there are no stems.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
     """
     return find(name)(mixture, stems, frontend=frontend, **options)
 
@@ -232,13 +234,15 @@ def with_accompaniment(
     Raises
     ------
     ParameterError
-        ``lead`` is no stem or the only one.
+        ``lead`` is no stem or the only one, or there is another stem of that ``name``.
     """
     others = [x for stem, x in estimates.items() if stem != lead]
     if lead not in estimates or not others:
         raise ParameterError(
             f"lead is {lead!r}; it must be one of several stems, there are {', '.join(estimates)}"
         )
+    if name in estimates and len(others) > 1:  # with one other, that is the sum
+        raise ParameterError(f"a stem is called {name!r} already; the sum of the others would replace it")
     total = others[0].copy()
     for other in others[1:]:
         total += other

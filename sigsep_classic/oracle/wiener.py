@@ -56,6 +56,8 @@ def multichannel_wiener(
         There are no stems, or ``compat`` is unknown.
     ShapeError
         A stem has not the shape of the mixture, or ``compat`` is given for other than two channels.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------
@@ -137,6 +139,8 @@ def ideal_demixing(
         There are no stems.
     ShapeError
         A stem has not the shape of the mixture.
+    NumericalError
+        A sample is NaN or infinite.
 
     References
     ----------

@@ -66,6 +66,20 @@ def test_scores_and_the_accompaniment_are_printed(cli: Cli, mix: Any) -> None:
     assert "text" not in record
 
 
+def test_the_accompaniment_goes_beside_the_stem_that_is_chosen(cli: Cli, mix: Any) -> None:
+    assert cli("oracle", "song", "--stem", "vocals", "--accompaniment").code == 0
+    assert files_below("oracle") == ["song/accompaniment.wav", "song/vocals.wav"]
+    assert cli("oracle", "song", "--stem", "accompaniment", "--accompaniment", "-o", "backing.wav").code == 0
+    assert "backing.wav" in files_below(".")
+
+
+def test_why_there_is_no_csdr_is_said(cli: Cli, mix: Any) -> None:
+    ssc.save("song/bass.wav", 0 * mix.mixture, 16000)
+    lines = cli("oracle", "song", "--score").out.splitlines()
+    assert "cSDR    nan" in lines[-2]
+    assert "silent" in lines[-1]
+
+
 def test_a_folder_of_tracks_is_many(cli: Cli, mix: Any, folder: Any) -> None:
     (folder / "songs").mkdir()
     (folder / "song").rename(folder / "songs" / "one")
