@@ -119,7 +119,7 @@ def test_the_subset_decides_between_two_tracks_of_one_name(tmp_path: Path) -> No
     touch(tmp_path, "train/A/vocals.wav", "test/A/vocals.wav")
     found = open_estimates(tmp_path)
     assert found.of(Track(name="A", subset="train"))["vocals"].parts[-3] == "train"
-    with pytest.raises(ParameterError, match=r"test/A and train/A of .* both fit"):
+    with pytest.raises(ParameterError, match=r"2 tracks of .* fit \(test/A, train/A\)"):
         found.of("A")
 
 

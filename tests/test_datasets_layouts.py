@@ -53,6 +53,14 @@ def test_musdb18_hq_is_folders_of_five_files(tmp_path: Path) -> None:
         open_dataset(tmp_path, subset=["train", "valid"])
 
 
+def test_a_subset_whose_tracks_all_lack_their_mixture_is_not_passed_over(tmp_path: Path) -> None:
+    hq(tmp_path, "test/B - Two")
+    touch(tmp_path, *(f"train/A - One/{stem}.wav" for stem in MUSDB[1:]), "figures/last/x.wav")
+    found = open_dataset(tmp_path)
+    assert found.labels == ("test/B - Two", "train/A - One")
+    assert (found[1].mixture, len(found[1].stems)) == (None, 4)
+
+
 def test_musdb18_is_one_container_a_track(tmp_path: Path) -> None:
     touch(tmp_path, "test/A.B - C.stem.mp4", "test/._A.B - C.stem.mp4", "train/Zoë.stem.mp4", "train/x.mp4")
     found = open_dataset(tmp_path)

@@ -221,7 +221,8 @@ def _work(jobs: list[ScoringJob], settings: ScoringSettings, options: argparse.N
         progress.clear()
     again = sum(times - 1 for times in said.values())
     if again:
-        _note(f"the same was done {again} times more; each record says what was done to its track", options)
+        times = "once" if again == 1 else f"{again} times"
+        _note(f"the same was done {times} more; each record says what was done to its track", options)
     if failed and len(codes) > 1:
         complain(
             f"{sum(code != 0 for code in codes)} of {len(codes)} tracks failed for some method", label=""

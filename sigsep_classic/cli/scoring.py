@@ -8,6 +8,7 @@ import re
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,9 +148,9 @@ class _Run:
         for method, path in job.scored.items():
             self._one(method, self._made_of([path], {}), lambda m=method, p=path: self._imported(m, p))  # type: ignore[misc]
         for each in job.candidates:
-            made_of = self._made_of([], {"mixture": settings.mixture, "candidate": each.as_dict()})
+            made_of = self._made_of(each.files, {"mixture": settings.mixture, "candidate": each.as_dict()})
             self._one(each.name, made_of, lambda each=each: self._ran(each))  # type: ignore[misc]
-        sums = _sums(job.truth, self.stems)
+        sums = _sums(job.truth, self.stems | self._scored_before())
         made_of = self._made_of([], {"mixture": settings.mixture, "sums": sums})
         for name, make in self._references(sums):
             self._one(name, made_of, make, kind="reference")
@@ -171,23 +172,36 @@ class _Run:
         try:
             found = make()
             self.done[method] = "scored"
-            ours = {each.name for each in self.job.candidates}
+            ours = {each.name for each in self.job.candidates if not each.model}
             if method not in ours:  # whose stems are called as the truth wants
                 self.words[method] = list(found.meta.get("words", ()))
             self.stems |= set(found.stems)
         except Exception as error:
             failure = describe(error)
             self.done[method] = "failed"
-            self.errors.append(f"{self.job.track}: {method}: {failure.message}")
+            why = failure.message.removeprefix(f"{track.name}: ").removeprefix(f"{method}: ")
+            self.errors.append(f"{self.job.track}: {method}: {why}")
             self.codes.append(failure.exit_code)
             if self.settings.debug:
                 self.traces.append(traceback.format_exc())
             found = TrackScores(
                 track=track.name, method=method, kind=kind, subset=track.subset, error=failure.message
             )
+            _remove(museval)  # of an earlier run, whose scores are no longer true
             museval = None
         more = {"warnings": list(dict.fromkeys(self.kept[before:])), "made_of": made_of}
         write(replace(found, meta={**found.meta, **more}), path, museval=museval)
+
+    def _scored_before(self) -> set[str]:
+        """Return the stems of earlier runs, so that the rows all methods share keep what those methods have."""
+        if not self.settings.resume:
+            return set()
+        track = self.job.truth
+        try:
+            found = read(record_path(self.settings.outdir, MIXTURE_SHARE, track.subset, track.name))
+        except RecordError:
+            return set()
+        return set(found.stems)
 
     def _made_of(self, files: Any, more: dict[str, Any]) -> dict[str, Any]:
         """Return what a record depends on: settings, version, and the files with their sizes and times."""
@@ -262,6 +276,12 @@ def _sums(track: Track, names: Iterable[str]) -> dict[str, list[str]]:
     return {
         p.name: list(p.references) for p in match_stems(track.stems, others).pairs if len(p.references) > 1
     }
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _stamp(path: Path) -> list[int]:

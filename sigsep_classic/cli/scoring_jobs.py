@@ -68,8 +68,9 @@ def scoring_jobs(dataset: Dataset, roots: Mapping[str, Estimates]) -> tuple[list
     """
     jobs, notes = [], []
     missing: dict[str, list[str]] = {name: [] for name in roots}
+    by_method = {name: _by_label(root, dataset.labels) for name, root in roots.items()}
     for at, label in enumerate(dataset.labels):
-        found = {name: _files(root, label, len(dataset)) for name, root in roots.items()}
+        found = {name: files[label] for name, files in by_method.items()}
         for name, files in found.items():
             if not files:
                 missing[name].append(label)
@@ -88,20 +89,48 @@ def scoring_jobs(dataset: Dataset, roots: Mapping[str, Estimates]) -> tuple[list
         if len(labels) == len(dataset):
             raise ParameterError(
                 f"{roots[name].root}: none of its tracks ({_some(list(roots[name]))}) is one of {dataset.root} "
-                f"({_some(labels)}); check the names of folders"
+                f"({_some(labels)}); check the names of folders, or give --estimates-pattern"
             )
         if labels:
             notes.append(
                 f"{name} has no estimates of {len(labels)} of {len(dataset)} tracks: {_some(labels)}"
             )
+        notes += _liberties(name, roots[name], by_method[name])
     return jobs, notes
 
 
-def _files(root: Estimates, label: str, n_tracks: int) -> Mapping[str, Path]:
-    """Return the files of a track; where there is one track on both sides, names need not agree."""
-    if n_tracks == 1 and len(root) == 1:
-        return next(iter(root.values()))
-    return root.of(label)
+def _by_label(root: Estimates, labels: Sequence[str]) -> dict[str, Mapping[str, Path]]:
+    """Return the files of each track; where there is one track on both sides, names need not agree.
+
+    Estimates that have the folder of one track are not those of a track of that name in another subset.
+    """
+    found = {label: root.of(label) for label in labels}
+    if len(labels) == 1 and len(root) == 1:
+        return {labels[0]: next(iter(root.values()))}
+    own = {id(root[label]) for label in labels if label in root}
+    found = {label: {} if label not in root and id(files) in own else files for label, files in found.items()}
+    first: dict[int, str] = {}
+    for label, files in found.items():
+        other = first.setdefault(id(files), label)
+        if files and other != label:
+            raise ParameterError(
+                f"{root.root}: the same estimates fit {other} and {label}; choose one with --subset"
+            )
+    return found
+
+
+def _liberties(name: str, root: Estimates, by_label: Mapping[str, Mapping[str, Path]]) -> list[str]:
+    """Return lines about estimates of another name than the one track, and estimates of no track."""
+    used = {id(files) for files in by_label.values()}
+    lines = []
+    if len(by_label) == 1 and len(root) == 1:
+        (label,), (there,) = by_label, root
+        lines += [] if root.of(label) else [f"{name}: the estimates of {there} are taken for {label}"]
+    left = [track for track, files in root.items() if id(files) not in used]
+    if left:
+        tracks = "1 track that is" if len(left) == 1 else f"{len(left)} tracks that are"
+        lines.append(f"{name} has estimates of {tracks} not scored: {_some(left)}")
+    return lines
 
 
 def _track(dataset: Dataset, at: int, label: str) -> tuple[Track, str]:

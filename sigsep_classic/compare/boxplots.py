@@ -14,7 +14,7 @@ from html import escape
 import numpy as np
 
 from sigsep_classic.compare.statistics import spread
-from sigsep_classic.compare.table import METRIC_NAMES, Row, Table, shown, value
+from sigsep_classic.compare.table import METRIC_NAMES, WITHOUT_DB, Row, Table, shown, value
 
 LABEL, PANEL, GAP = 275, 250, 26
 """Widths in pixels: names of rows, one metric, and between metrics."""
@@ -134,7 +134,7 @@ def _picture(
     rows = [row for row in rows if any(not math.isnan(value(row, (stem, m))) for m in table.metrics)]
     width = LABEL + len(table.metrics) * (PANEL + GAP)
     height = HEAD + LINE * len(rows) + FOOT
-    title = escape(f"Box plots of {stem}: {', '.join(METRIC_NAMES.get(m, m) for m in table.metrics)} in dB")
+    title = escape(f"Box plots of {stem}: {', '.join(METRIC_NAMES.get(m, m) for m in table.metrics)}")
     parts = [
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{title}">'
     ]
@@ -143,7 +143,9 @@ def _picture(
         y = HEAD + LINE * (n + 0.5)
         parts.append(f'<text class="name {_class(row)}" x="{LABEL - 10}" y="{y + 4:g}">{escape(name)}</text>')
     for m, metric in enumerate(table.metrics):
-        panel = _Panel(LABEL + m * (PANEL + GAP), len(rows), *limits[metric])
+        panel = _Panel(
+            LABEL + m * (PANEL + GAP), len(rows), *limits[metric], unit="" if metric in WITHOUT_DB else " dB"
+        )
         parts += panel.frame(METRIC_NAMES.get(metric, metric))
         for n, row in enumerate(rows):
             values = boxes.get((stem, metric), {}).get(row.name, ())
@@ -156,10 +158,10 @@ def _class(row: Row) -> str:
 
 
 class _Panel:
-    """One metric: an axis in dB and a line for each row."""
+    """One metric: an axis and a line for each row."""
 
-    def __init__(self, left: float, n_rows: int, low: float, high: float) -> None:
-        self.left, self.n_rows, self.low, self.high = left, n_rows, low, high
+    def __init__(self, left: float, n_rows: int, low: float, high: float, *, unit: str) -> None:
+        self.left, self.n_rows, self.low, self.high, self.unit = left, n_rows, low, high, unit
 
     def x(self, db: float) -> float:
         """Return the place of a value; what lies beyond the axis is at its end."""
@@ -183,12 +185,12 @@ class _Panel:
         y, kind = HEAD + LINE * (n + 0.5), _class(row)
         if not values:
             x = self.x(score)
-            yield f'<g class="{kind}"><title>{escape(row.name)}: {shown(score, 2)} dB</title>'
+            yield f'<g class="{kind}"><title>{escape(row.name)}: {shown(score, 2)}{self.unit}</title>'
             yield f'<path class="mark" d="M{x - 5} {y}L{x} {y - 5}L{x + 5} {y}L{x} {y + 5}Z"/></g>'
             return
         box = box_of(values)
         between = f", quartiles {shown(box.lower, 2)} to {shown(box.upper, 2)}" if box.n > 1 else ""
-        said = f"{row.name}: median {shown(box.median, 2)} dB{between}, n = {box.n}"
+        said = f"{row.name}: median {shown(box.median, 2)}{self.unit}{between}, n = {box.n}"
         yield f'<g class="{kind}"><title>{escape(said)}</title>'
         if box.n >= FEW:
             yield from self._box(box, y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from sigsep_classic.api import make_method, separate
 from sigsep_classic.compare.demo import MADE_FOR
 from sigsep_classic.compare.describe import parameters
-from sigsep_classic.compare.external import external_model
+from sigsep_classic.compare.external import external_model, files_of
 from sigsep_classic.compare.tasks import MATCHED, assign
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
@@ -53,6 +54,11 @@ class Candidate:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     device: str | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files a model was read from, as far as its text names them."""
+        return files_of(self.model) if self.model else ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, the same for what gives the same estimates."""

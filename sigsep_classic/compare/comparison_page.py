@@ -13,7 +13,7 @@ from sigsep_classic.compare.printing import footnotes, quartiles, tail_cells, ta
 from sigsep_classic.compare.published import NOT_RUN
 from sigsep_classic.compare.report import installed, template
 from sigsep_classic.compare.statistics import LEVEL
-from sigsep_classic.compare.table import KINDS, METRIC_NAMES, Row, Table, shown, value
+from sigsep_classic.compare.table import KINDS, METRIC_NAMES, WITHOUT_DB, Row, Table, shown, value
 from sigsep_classic.errors import ParameterError
 
 TEMPLATE = "comparison.html.j2"
@@ -49,6 +49,7 @@ def render(found: Comparison, *, title: str = "Comparison of separation methods"
         title=title,
         version=__version__,
         over=found.over,
+        all_db=not WITHOUT_DB.intersection(table.metrics),
         n_tracks=len(tracks),
         rates=sorted({int(r.sample_rate) for r in found.records if r.sample_rate}),
         stems=table.stems,
@@ -97,7 +98,7 @@ def _tests(found: Comparison) -> list[dict[str, Any]]:
             {
                 "better": d.first if d.median >= 0 else d.second,
                 "worse": d.second if d.median >= 0 else d.first,
-                "gap": shown(abs(d.median), 2),
+                "gap": shown(abs(d.median), 2) + ("" if metric in WITHOUT_DB else " dB"),
                 "n": d.n_tracks,
                 "p": "–" if d.p != d.p else f"{d.p:.2g}",
                 "significant": d.significant,

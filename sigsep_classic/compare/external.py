@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -49,12 +50,12 @@ class ExternalModel:
     separate: Separate
 
     def __call__(self, mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
-        """Return stems by name, checked: arrays of the mixture's shape, or nearly its length.
+        """Return stems by name, checked: real numbers, each with the mixture's channels or one.
 
         Raises
         ------
         ModelError
-            The model failed, or its stems are no arrays of real numbers.
+            The model failed, or its stems are no such arrays.
         """
         try:
             found = self.separate(mixture, sample_rate)
@@ -64,15 +65,24 @@ class ExternalModel:
             raise ModelError(f"{self.name}: {type(error).__name__}: {error}") from error
         if not isinstance(found, Mapping) or not found:
             raise ModelError(f"{self.name} returned {found!r:.60}; it must return stems by name")
-        return {str(name): self._checked(str(name), stem) for name, stem in found.items()}
+        channels = len(mixture)
+        return {str(name): self._checked(str(name), stem, channels) for name, stem in found.items()}
 
-    def _checked(self, name: str, stem: Any) -> np.ndarray:
+    def _checked(self, name: str, stem: Any, channels: int) -> np.ndarray:
         x = np.asarray(stem)
         x = x[None] if x.ndim == 1 else x
         if x.ndim != 2 or x.dtype.kind not in "fiu":
             raise ModelError(
                 f"{self.name}: stem {name!r} is {x.dtype} of shape {x.shape}; it must be (channels, samples), real"
             )
+        # A model may make a mono mixture stereo; more channels than that are samples by rows.
+        if len(x) not in (1, channels) and not (channels == 1 and len(x) == 2):
+            raise ModelError(
+                f"{self.name}: stem {name!r} has the shape {x.shape}; it must be (channels, samples) with 1 or "
+                f"{max(channels, 2)} channels, perhaps it is to be transposed"
+            )
+        if not np.isfinite(x).all():
+            raise ModelError(f"{self.name}: stem {name!r} holds NaN or infinity; it must be finite")
         return x
 
 
@@ -113,6 +123,17 @@ def external_model(text: str) -> ExternalModel:
             f"model {text!r}: give path.py:function, or a command with {{input}} and {{output}} in it"
         )
     return ExternalModel(name=name or function, told=told, separate=_loaded(Path(path), function))
+
+
+def files_of(text: str) -> tuple[Path, ...]:
+    """Return the files that a line of text as for `external_model` names, so that a change of theirs is seen."""
+    told = _named(text.strip())[1]
+    if "{input}" in told and "{output}" in told:
+        first, *rest = shlex.split(told)
+        found = [Path(shutil.which(first) or first), *map(Path, rest)]
+    else:
+        found = [Path(told.rpartition(":")[0])]
+    return tuple(path for path in found if path.is_file())
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -158,6 +179,8 @@ def _run(words: list[str], mixture: np.ndarray, sample_rate: int) -> dict[str, n
             said = done.stderr.decode(errors="replace").strip().splitlines()
             why = f": {said[-1]}" if said else ""
             raise ModelError(f"{words[0]} ended with exit code {done.returncode}{why}")
+        if not any(path.is_file() for path in output.rglob("*")):
+            raise ModelError(f"{words[0]} wrote nothing to {{output}}; check the command")
         estimates = open_estimates(output)
         files = next(iter(estimates.values()))
         return {name: audio.load(path, sample_rate=sample_rate).samples for name, path in files.items()}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 from sigsep_classic.compare.numbers import plain
@@ -161,14 +162,38 @@ def _unique(records: Iterable[TrackScores]) -> list[TrackScores]:
     for record in records:
         key = (record.method, record.subset, record.track)
         if key in found and (found[key].frames, found[key].totals) != (record.frames, record.totals):
-            if bool(found[key].error) == bool(record.error):
+            both = _joined(found[key], record)
+            if both is not None:
+                record = both
+            elif bool(found[key].error) == bool(record.error):
                 raise ParameterError(
                     f"{record.method}, {record.track}: there are two different records of it; name one folder only, "
                     "or evaluate under another name"
                 )
-            record = record if found[key].error else found[key]  # what worked in one of two runs
+            else:
+                record = record if found[key].error else found[key]  # what worked in one of two runs
         found[key] = record
     return list(found.values())
+
+
+def _joined(first: TrackScores, second: TrackScores) -> TrackScores | None:
+    """Return one record of a reference row that two runs made, for the stems of each; None if they differ.
+
+    SIR and SAR are those of the first run, since they depend on the stems of a run.
+    """
+    if first.kind != "reference" or first.error or second.error:
+        return None
+    alike = [metric for metric in first.metrics if metric not in ("isr", "sir", "sar")]
+    for stem, metric in product(first.stems, alike):
+        for a, b in ((first.frames, second.frames), (first.totals, second.totals)):
+            one, other = a.get(stem, {}).get(metric), b.get(stem, {}).get(metric)
+            if one is not None and other is not None and one != other:
+                return None
+    return replace(
+        first,
+        frames={s: {**second.frames.get(s, {}), **by} for s, by in {**second.frames, **first.frames}.items()},
+        totals={s: {**second.totals.get(s, {}), **by} for s, by in {**second.totals, **first.totals}.items()},
+    )
 
 
 def _by_method(records: Sequence[TrackScores]) -> dict[str, list[TrackScores]]:
@@ -204,7 +229,6 @@ def _chosen(what: str, asked: Sequence[str], there: list[str], order: Sequence[s
 
 def _of_columns(row: Row, stems: Sequence[str], metrics: Sequence[str]) -> Row:
     """Return a row with the scores of some columns only."""
-    from dataclasses import replace
 
     def cut(by_stem: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         return {s: {m: v for m, v in by.items() if m in metrics} for s, by in by_stem.items() if s in stems}

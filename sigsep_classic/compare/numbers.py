@@ -20,4 +20,5 @@ def plain(score: float, digits: int = 4) -> float | str | None:
 
 def parsed(score: float | str | None) -> float:
     """Return the number that `plain` was given, to its digits."""
-    return math.nan if score is None else float(score)
+    number = math.nan if score is None else float(score)
+    return math.nan if math.isnan(number) else number  # the one object, so that tuples with it compare equal

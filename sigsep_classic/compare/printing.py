@@ -161,13 +161,16 @@ def column_labels(table: Table) -> list[str]:
 
 def tail_labels(table: Table) -> list[str]:
     """Return the labels of what is printed after the scores: counts where scores are medians, else seconds."""
-    return list(COUNTS) if any(row.spread for row in table.rows) else ["seconds"]
+    if any(row.spread for row in table.rows):
+        return list(COUNTS)
+    return ["seconds"] if any(row.kind != "published" for row in table.rows) else []
 
 
 def tail_cells(table: Table, row: Row) -> list[str]:
     """Return what is printed after a row's scores."""
-    if tail_labels(table) == ["seconds"]:
-        return [shown_seconds(row.seconds)]
+    labels = tail_labels(table)
+    if labels != list(COUNTS):
+        return [shown_seconds(row.seconds) for _ in labels]
     there = [row.spread.get(s, {}).get(m) for s, m in table.columns]
     found = [each for each in there if each is not None and each.n_values]
     frames = [each for each in found if each.n_frames]

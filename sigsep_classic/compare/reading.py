@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from sigsep_classic.compare.records import RecordError, TrackScores, read
 
 OURS = "records"
 """The folder of strict records below the output of ``evaluate``; museval's beside it says the same."""
+
+_REFERENCES = re.compile(r"oracle .*|mixture_n|MIX|I[BR]M[12]|MWF")
+"""Names of museval's folders that hold no method: ours, and those of SiSEC 2018."""
 
 
 def read_folder(root: str | os.PathLike[str], *, method: str = "") -> tuple[list[TrackScores], list[str]]:
@@ -34,7 +38,7 @@ def read_folder(root: str | os.PathLike[str], *, method: str = "") -> tuple[list
     found, notes = [], []
     for path in _files(folder / OURS if (folder / OURS).is_dir() else folder):
         try:
-            found.append(read(path))
+            found.append(_reference(read(path)))
         except RecordError as error:
             notes.append(f"passed over: {error}")
     if not found:
@@ -50,6 +54,13 @@ def read_folder(root: str | os.PathLike[str], *, method: str = "") -> tuple[list
             )
         found = [replace(r, method=method) if r.kind == "method" else r for r in found]
     return found, notes
+
+
+def _reference(record: TrackScores) -> TrackScores:
+    """Return a record as a reference row where it is one of museval's that is called as SiSEC's or ours are."""
+    if record.meta.get("museval") and _REFERENCES.fullmatch(record.method):
+        return replace(record, kind="reference")
+    return record
 
 
 def _files(folder: Path) -> Iterator[Path]:

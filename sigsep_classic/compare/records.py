@@ -123,6 +123,8 @@ def from_dict(data: Mapping[str, Any], name: str = "record") -> TrackScores:
             s: {m: tuple(parsed(v) for v in vs) for m, vs in by.items()} for s, by in data["frames"].items()
         }
         totals = {s: {m: parsed(v) for m, v in by.items()} for s, by in data["totals"].items()}
+        if data["kind"] not in ("method", "informed", "reference") or not isinstance(data["meta"], Mapping):
+            raise ValueError(data["kind"])
         kept = {key: value for key, value in data.items() if key not in ("format", "sigsep_classic")}
         return TrackScores(**{**kept, "frames": frames, "totals": totals})
     except (KeyError, TypeError, AttributeError, ValueError) as error:

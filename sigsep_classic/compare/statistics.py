@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
@@ -172,6 +173,11 @@ def _wilcoxon(gaps: np.ndarray) -> float:
     return float(min(1.0, 2 * tail))
 
 
+def smallest_p(n_tracks: int) -> float:
+    """Return the least two-sided p that so many tracks can have: all differences of one sign."""
+    return min(1.0, 2.0 ** (1 - n_tracks))
+
+
 def _finite(*values: float) -> bool:
     return bool(np.isfinite(values).all())
 
@@ -182,10 +188,14 @@ def _defined(values: Iterable[float]) -> np.ndarray:
 
 
 def _quantile(values: np.ndarray, share: float) -> float:
-    """Linear interpolation between sorted values, except that between two equal infinities it is that infinity."""
+    """Linear interpolation between sorted values; an infinity outweighs any finite number, not its opposite."""
     if not len(values):
         return float("nan")
     place = share * (len(values) - 1)
     below = int(place)
     low, high = float(values[below]), float(values[min(below + 1, len(values) - 1)])
-    return low if low == high or place == below else low + (place - below) * (high - low)
+    if low == high or place == below:
+        return low
+    if math.isinf(low) or math.isinf(high):
+        return low + high
+    return low + (place - below) * (high - low)

@@ -33,6 +33,9 @@ METRIC_NAMES = {
 }
 """What tables print for the names in `metrics.METRICS`."""
 
+WITHOUT_DB = frozenset({"stoi", "estoi", "pesq_wb", "pesq_nb"})
+"""Metrics that are numbers of no unit."""
+
 DEFAULT_METRICS = ("si_sdr", "usdr")
 
 MIXTURE = "mixture"

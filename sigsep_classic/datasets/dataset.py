@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-from sigsep_classic.datasets.folders import first_folders, plain, subfolders
+from sigsep_classic.datasets.folders import SUBSETS, first_folders, plain, sound_files, subfolders
 from sigsep_classic.datasets.tracks import Track
 from sigsep_classic.errors import ParameterError
 
@@ -162,13 +162,23 @@ class Dataset(Sequence[Track]):
 
 
 def subset_folders(root: Path, is_track: Callable[[Path], bool]) -> list[tuple[str, Path]]:
-    """Return (subset, folder of tracks): the folders below the root that hold tracks, or else the root."""
+    """Return (subset, folder of tracks): the folders below the root that hold tracks, or else the root.
+
+    Beside one that does, a folder called ``train`` or the like is a subset if its folders hold any sound.
+    """
 
     def holds_tracks(folder: Path) -> bool:
         return any(is_track(inner) for inner in first_folders(folder))
 
+    def holds_sound(folder: Path) -> bool:
+        return any(sound_files(inner) for inner in first_folders(folder))
+
     if any(holds_tracks(folder) for folder in first_folders(root)):
-        return [(plain(folder.name), folder) for folder in subfolders(root) if holds_tracks(folder)]
+        return [
+            (plain(folder.name), folder)
+            for folder in subfolders(root)
+            if holds_tracks(folder) or (folder.name.casefold() in SUBSETS and holds_sound(folder))
+        ]
     return [("", root)] if holds_tracks(root) else []
 
 

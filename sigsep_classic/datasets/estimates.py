@@ -90,8 +90,9 @@ class Estimates(Mapping[str, Mapping[str, Path]]):
         for key in _keys(label):
             fitting = self._index.get(key, [])
             if len(fitting) > 1:
+                some = ", ".join(fitting[:3]) + (", …" if len(fitting) > 3 else "")
                 raise ParameterError(
-                    f"{label}: {' and '.join(fitting)} of {self.root} both fit; name one folder above"
+                    f"{label}: {len(fitting)} tracks of {self.root} fit ({some}); name the folder of one of them"
                 )
             if fitting:
                 return self._tracks[fitting[0]]

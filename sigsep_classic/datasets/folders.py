@@ -14,6 +14,9 @@ from sigsep_classic.errors import AudioError
 MIXTURES = ("mixture", "mix")
 """What the mixture's file is called, without its suffix."""
 
+SUBSETS = frozenset({"train", "test", "valid", "validation", "dev", "eval"})
+"""What the folders of subsets are called, in lower case."""
+
 _JUNK = frozenset({"__macosx", "lost+found", "$recycle.bin", "system volume information"})
 
 # Where a stem is there twice, the file with more of the sound is read.

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sigsep_classic.datasets.aliases import ALIASES, FINER_THAN_OTHER, canonical
-from sigsep_classic.datasets.folders import plain, sound_files, stems_in, subfolders, visible_files
+from sigsep_classic.datasets.folders import (
+    SUBSETS,
+    plain,
+    sound_files,
+    stems_in,
+    subfolders,
+    visible_files,
+)
 from sigsep_classic.datasets.patterns import Pattern
 
 SCORES = "scores"
@@ -30,7 +37,6 @@ _KNOWN_STEMS = {
     *FINER_THAN_OTHER,
     *("residual", "harmonic", "percussive", "foreground", "background", "music", "melody", "source"),
 }
-_SUBSETS = frozenset({"train", "test", "valid", "validation", "dev", "eval"})
 _DEPTH = 4
 _LOOKED_AT = 50
 
@@ -119,7 +125,7 @@ def detect_tool(root: Path) -> str:
     if not first and not any(map(_is_stem, folders[0][1])):
         return "enhanced"
     nested = all(len(parts) > 1 for parts, _ in folders)
-    if nested and first <= _SUBSETS:
+    if nested and first <= SUBSETS:
         return "musdb"
     if _DEMUCS.fullmatch(root.resolve().name) or (nested and all(map(_DEMUCS.fullmatch, first))):
         return "demucs"

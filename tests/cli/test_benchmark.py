@@ -58,9 +58,23 @@ def test_a_model_that_fails_is_told_and_counted_and_the_rest_goes_on(cli: Cli, d
     words = ("--methods", "hpss", "--model", "models.py:fails", "--sdr-only", "--oracle", "none", "-o", "out")
     done = cli("benchmark", "--dataset", "data", *words)
     assert done.code == 1
-    assert done.err.count("fails: RuntimeError: out of luck") == 2
+    assert done.err.count("/Track 0: fails: RuntimeError: out of luck") == 1
+    assert done.err.count("/Track 1: fails: RuntimeError: out of luck") == 1
     assert records.read(record_path("out", "fails", "test", "Track 1")).error
     assert records.read(record_path("out", "hpss", "test", "Track 1")).value("drums", "csdr") > -20
+
+
+@pytest.mark.slow
+def test_a_model_is_run_again_when_its_file_has_changed_and_what_is_done_to_it_is_said(
+    cli: Cli, data: Path
+) -> None:
+    words = ("--methods", "hpss", "--model", "models.py:halves", "--sdr-only", "--oracle", "none", "--json")
+    cli("benchmark", "--dataset", "data", *words)
+    (data / "models.py").write_text("def halves(x, rate):\n    return {'Vocals': x[:, :-100] / 3}\n")
+    done = cli("benchmark", "--dataset", "data", *words)
+    told = [json.loads(line)["done"] for line in done.out.splitlines()]
+    assert [(each["hpss"], each["halves"]) for each in told] == [("kept", "scored")] * 2
+    assert done.err.count("halves: vocals: 100 samples (0.0125 s) of silence added at the end") == 1
 
 
 @pytest.mark.parametrize(

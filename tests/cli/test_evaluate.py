@@ -150,6 +150,7 @@ def test_one_track_folder_is_scored_whatever_the_estimates_folder_is_called(cli:
     assert done.code == 0, done.err
     assert "mine" in done.out
     assert "frames of one track" in done.out
+    assert "mine: the estimates of B - Two are taken for A - One" in done.err
 
 
 def test_stems_are_renamed_as_told(cli: Cli, truth: Any) -> None:
@@ -226,6 +227,40 @@ def test_missing_estimates_are_counted(cli: Cli, truth: Any) -> None:
     assert done.code == 0
 
 
+def test_estimates_that_are_not_scored_are_counted(cli: Cli, truth: Any) -> None:
+    write("spleeter/C - Three", truth["A - One"])
+    done = cli("evaluate", "truth", "spleeter", *QUICK)
+    assert "spleeter has estimates of 1 track that is not scored: C - Three" in done.err
+
+
+def test_estimates_are_of_one_track_though_two_subsets_have_its_name(cli: Cli, truth: Any) -> None:
+    stems = truth["B - Two"]
+    write("truth/train/A - One", {**stems, "mixture": sum(stems.values())})
+    refused = cli("evaluate", "truth", "spleeter", *QUICK)
+    assert refused.code == 2
+    assert "the same estimates fit test/A - One and train/A - One; choose one with --subset" in refused.err
+    write("mine/train/A - One", truth["B - Two"])
+    done = cli("evaluate", "truth", "mine", *QUICK)
+    assert "mine has no estimates of 2 of 3 tracks: test/A - One, test/B - Two" in done.err
+    assert records.read(record_path("out", "mine", "train", "A - One")).value("vocals", "csdr") > 80
+
+
+def test_shared_rows_keep_the_stems_of_earlier_runs(cli: Cli, truth: Any) -> None:
+    for tool in ("spleeter", "separated/htdemucs"):
+        assert cli("evaluate", "truth", tool, *QUICK).code == 0
+    for row in ("mixture/n", "oracle IRM2"):
+        assert "accompaniment" in records.read(record_path("out", row, "test", "A - One")).stems
+
+
+def test_a_failure_takes_back_the_museval_file_of_an_earlier_run(cli: Cli, truth: Any) -> None:
+    told = record_path("out", "htdemucs", "test", "A - One", "museval")
+    cli("evaluate", "truth", "separated/htdemucs", *QUICK)
+    assert told.exists()
+    Path("separated/htdemucs/A - One/bass.wav").write_bytes(b"broken")
+    cli("evaluate", "truth", "separated/htdemucs", *QUICK)
+    assert not told.exists()
+
+
 @pytest.mark.slow  # each worker imports NumPy
 def test_workers_write_the_same_records(cli: Cli, truth: Any) -> None:
     for out, jobs in (("one", "1"), ("two", "2")):
@@ -245,6 +280,8 @@ class Halver:
     """A candidate as `benchmark` makes them: something to run on the mixture first."""
 
     name = "halver"
+    model = ""
+    files = ()
 
     def as_dict(self) -> dict[str, str]:
         """What it is made of."""

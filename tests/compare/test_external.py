@@ -26,6 +26,12 @@ def fails(mixture, sample_rate):
 def nothing(mixture, sample_rate):
     return None
 
+def by_rows(mixture, sample_rate):
+    return {"vocals": mixture.T}
+
+def diverges(mixture, sample_rate):
+    return {"vocals": mixture * np.inf}
+
 def words(mixture, sample_rate):
     return {"vocals": np.array(["la"])}
 """
@@ -87,11 +93,19 @@ def test_a_command_that_fails_is_one_line_with_what_it_said(tmp_path, mixture):
         external_model(command(tmp_path, "'no weights'"))(mixture, RATE)
     with pytest.raises(ModelError, match="no-such-tool can't be run"):
         external_model("no-such-tool {input} {output}")(mixture, RATE)
+    with pytest.raises(ModelError, match="true wrote nothing"):
+        external_model("true {input} {output}")(mixture, RATE)
 
 
 @pytest.mark.parametrize(
     ("function", "said"),
-    [("fails", "RuntimeError: out of luck"), ("nothing", "returned None"), ("words", "must be")],
+    [
+        ("fails", "RuntimeError: out of luck"),
+        ("nothing", "returned None"),
+        ("words", "must be"),
+        ("by_rows", r"\(4000, 2\); it must be .* transposed"),
+        ("diverges", "'vocals' holds NaN or infinity"),
+    ],
 )
 def test_a_function_that_fails_or_gives_no_stems_is_one_line(file, mixture, function, said):
     with pytest.raises(ModelError, match=said):

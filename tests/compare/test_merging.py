@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from sigsep_classic.compare.merging import all_metrics, comparison_as_dict, merge
 from sigsep_classic.compare.printing import as_csv, as_latex, as_markdown, as_text
-from sigsep_classic.compare.records import TrackScores
+from sigsep_classic.compare.records import TrackScores, read, write
 from sigsep_classic.compare.table import from_dict
 from sigsep_classic.errors import ParameterError
 
@@ -100,6 +100,63 @@ def test_the_same_record_twice_counts_once_and_two_different_ones_are_refused(re
         merge([*records, other])
 
 
+def test_a_reference_row_of_two_runs_has_the_stems_of_both(records):
+    from dataclasses import replace
+
+    here = [r for r in records if r.kind == "reference"]
+    there = [replace(r, frames={"drums": r.frames["drums"], "no_drums": r.frames["vocals"]}) for r in here]
+    table = merge([*here, *there]).table
+    assert set(table.stems) == {"vocals", "drums", "no_drums"}
+    assert merge(here).table.rows[0].scores["drums"] == table.rows[0].scores["drums"]
+    other = [replace(r, frames={"drums": r.frames["vocals"]}) for r in here]
+    with pytest.raises(ParameterError, match="two different records"):
+        merge([*here, *other])
+
+
+def test_a_museval_record_read_twice_counts_once(tmp_path, records):
+    path = tmp_path / "low" / "test" / "t0.json"
+    write(records[0], tmp_path / "r.json", museval=path)
+    twice = [read(path), read(path)]
+    assert any(math.isnan(v) for v in twice[0].frames["vocals"]["csdr"])
+    assert len(merge(twice).records) == 1
+
+
+def test_settings_and_sets_that_differ_are_told(records):
+    from dataclasses import replace
+
+    settings = [{"settings": {"seconds": 1.0}, "sets": [["drums", "vocals"]]}]
+    settings += [{"settings": {"seconds": 2.0}, "sets": [["vocals", "accompaniment"]]}]
+    unlike = [replace(r, meta=settings[r.method == "low"]) for r in records]
+    told = as_text(merge(unlike, metrics=["sir"]).table)
+    assert "records differ in the length of frames in seconds (1.0, 2.0)" in told
+    assert "SIR and SAR of a stem depend on the stems it is scored with" in told
+    assert "depend on the stems" not in as_text(merge(unlike, metrics=["csdr"]).table)
+
+
+def test_too_few_tracks_for_a_test_are_told(records):
+    few = [r for r in records if r.track in ("t0", "t1", "t2", "t3", "t4")]
+    told = merge(few).tested
+    assert all(line.endswith("too few tracks for any difference to show") for line in told)
+    assert told
+
+
+def test_scores_without_a_unit_are_not_called_db(records):
+    from dataclasses import replace
+
+    spoken = [replace(r, totals={"vocals": {"stoi": r.totals["vocals"]["usdr"] / 10}}) for r in records]
+    found = merge(spoken, stems=["vocals"], metrics=["stoi"])
+    assert "dB" not in as_text(found.table)
+    assert "high > low (+0.50, p" in found.tested[0]
+    both = as_text(merge(spoken, stems=["vocals"], metrics=["csdr", "stoi"]).table)
+    assert "STOI without a unit, all else dB, median over" in both
+
+
+def test_published_rows_alone_have_no_column_of_seconds():
+    text = as_text(merge([], metrics=["usdr"], published=["bsrnn"]).table)
+    assert "seconds" not in text
+    assert "10.47" in text
+
+
 def test_nothing_to_compare_is_refused():
     with pytest.raises(ParameterError, match="no scores"):
         merge([])
@@ -165,7 +222,5 @@ def test_warnings_of_edges_are_told_with_sir_and_not_with_sdr(records):
     from dataclasses import replace
 
     warned = [replace(records[0], meta={"warnings": ["bss_eval_v4: edges"]}), *records[1:]]
-    assert f"SIR and SAR of 1 of {len(records)} scored tracks" in as_text(
-        merge(warned, metrics=["sir"]).table
-    )
+    assert f"SIR and SAR of 1 of {len(records)} records" in as_text(merge(warned, metrics=["sir"]).table)
     assert "SIR and SAR of" not in as_text(merge(warned).table)

@@ -131,6 +131,19 @@ def test_a_folder_of_records_is_read_once_though_museval_files_lie_beside(scores
     assert read_folder(tmp_path, method="mine")[0][0].method == "mine"
 
 
+@pytest.mark.parametrize(("name", "kind"), [("MIX", "reference"), ("IRM2", "reference"), ("TAK1", "method")])
+def test_oracles_and_mixtures_of_sisec_are_no_methods(scores, tmp_path, name, kind):
+    records.write(scores, tmp_path / "r.json", museval=tmp_path / "m" / name / "test" / "r.json")
+    (found,), _ = read_folder(tmp_path / "m")
+    assert (found.method, found.kind) == (name, kind)
+
+
+@pytest.mark.parametrize("wrong", [{"kind": "guess"}, {"meta": None}, {"frames": None}])
+def test_a_record_with_a_wrong_field_is_refused(scores, wrong):
+    with pytest.raises(RecordError, match="no record of scores"):
+        records.from_dict({**records.to_dict(scores), **wrong})
+
+
 def test_a_folder_tells_what_it_passes_over(scores, tmp_path):
     records.write(scores, tmp_path / "r.json")
     (tmp_path / "other.json").write_text("{}")

@@ -23,6 +23,9 @@ def test_medians_and_quartiles_are_those_of_numpy_without_the_nans():
 def test_infinite_values_are_values():
     assert spread([INF, INF, 1.0]).median == INF
     assert spread([-INF, 1.0, 2.0]).median == 1.0
+    assert spread([-INF, 5.0]).median == -INF
+    assert spread([-INF, 1.0, 2.0, INF]).lower == -INF
+    assert spread([-INF, 1.0, 2.0, INF]).upper == INF
     assert math.isnan(spread([]).median)
 
 
