@@ -94,8 +94,8 @@ def _copies(rows: list[Published]) -> Iterator[PrintedError]:
     for a, b in combinations(rows, 2):
         if a.table == b.table and a.model != b.model and a.scores == b.scores:
             text = "the same figures as {}, digit for digit: one of the two is a copy"
-            yield _error(a, "copy", text.format(_key(b)))
-            yield _error(b, "copy", text.format(_key(a)))
+            yield _error(a, "copy", text.format(b.model))
+            yield _error(b, "copy", text.format(a.model))
 
 
 def _not_as_sisec(rows: list[Published]) -> Iterator[PrintedError]:
