@@ -4,46 +4,33 @@ An `Emulator` goes into ``backend.emulated_cuda``, so that the real launcher run
 GPU would take without a word is an error here: arguments of the wrong number or type, launches beyond the
 limits, divergent barriers, indices outside local or shared arrays, writes beyond an array's ends. Reads
 beyond them give NaN (-1 in integers), as do shared memory and shuffled lanes that nobody has written.
+
+Mode ``"watched"`` looks at every access to memory (``watch.h``): reads outside an array are errors too, also far
+outside and in shared memory, and so are races between threads and between blocks. Mode ``"address"`` compiles for
+AddressSanitizer, which sees local arrays too and ends the process; its library must be loaded before Python.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
 import os
 import re
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
-SHIM = Path(__file__).with_name("shim.h")
-FLAGS = (
-    *("-std=c++17", "-O2", "-g0", "-w", "-fPIC", "-shared", "-fvisibility=hidden"),
-    *("-ffp-contract=off", "-U_FORTIFY_SOURCE"),
-    "-fsanitize=bounds,shift,integer-divide-by-zero,signed-integer-overflow",
-)
+from tests.emulation.compiling import EmulationError, build, compiler, kernels_of, require, with_lines
+
 GUARD = 4096  # bytes of NaN put on both sides of every array
 GRID_LIMITS = (2**31 - 1, 65535, 65535)
 BLOCK_LIMITS = (1024, 1024, 64)
-_BOUNDS = r"(?:__launch_bounds__\s*\(([^()]*)\)\s*)?"
-_KERNEL = re.compile(rf"__global__\s+{_BOUNDS}void\s+{_BOUNDS}(\w+)\s*\(([^()]*)\)")
-
-
-class EmulationError(AssertionError):
-    """A kernel, or the way it was launched, would fail or be undefined on a GPU."""
-
-
-def compiler() -> str | None:
-    """Return the path of g++ (or of what ``CXX`` names), or None where there is none."""
-    return shutil.which(os.environ.get("CXX", "g++"))
+UNBOUNDED = (
+    256  # threads of a block for which there are always registers, 255 each; more need __launch_bounds__
+)
 
 
 @contextmanager
@@ -67,15 +54,18 @@ class Emulator:
     ----------
     backwards : bool
         Run blocks and threads from last to first. A kernel without races gives the same in both orders.
+    mode : {"plain", "watched", "address"}, optional
+        What is looked for. Default: what the environment variable ``EMULATION_MODE`` says, or ``"plain"``.
     """
 
-    def __init__(self, *, backwards: bool = False) -> None:
+    def __init__(self, *, backwards: bool = False, mode: str | None = None) -> None:
         self.backwards = backwards
+        self.mode = mode or os.environ.get("EMULATION_MODE", "plain")
         self.launches: list[tuple[str, str]] = []
 
     def module(self, op: str, source: str, options: Sequence[str]) -> Launcher:
         """Return the compiled kernels of ``source``, ready to run."""
-        return Launcher(self, op, _module(source, tuple(options)))
+        return Launcher(self, op, _module(source, tuple(options), self.mode))
 
 
 class Launcher:
@@ -96,11 +86,11 @@ class Launcher:
 class Kernel:
     """One ``extern "C" __global__`` function: its parameter types as the compiler saw them."""
 
-    def __init__(self, library: ctypes.CDLL, name: str, text: str) -> None:
+    def __init__(self, library: ctypes.CDLL, name: str, bounds: str, text: str) -> None:
         described = getattr(library, f"signature_{name}")
         described.restype = ctypes.c_char_p
         *self.types, bound = described().decode().split()
-        self.max_threads = int(bound)
+        self.max_threads = int(bound) if bounds else UNBOUNDED
         parts = [part.strip() for part in text.split(",")]
         self.texts = parts if len(parts) == len(self.types) else self.types
         self.call = getattr(library, f"run_{name}")
@@ -108,30 +98,30 @@ class Kernel:
     def check_launch(self, grid: Sequence[int], block: Sequence[int]) -> None:
         """Refuse sizes a GPU would refuse."""
         for what, sizes, limits in (("grid", grid, GRID_LIMITS), ("block", block, BLOCK_LIMITS)):
-            _require(1 <= len(sizes) <= 3, f"{what} {tuple(sizes)} has {len(sizes)} sizes, expected 1 to 3")
+            require(1 <= len(sizes) <= 3, f"{what} {tuple(sizes)} has {len(sizes)} sizes, expected 1 to 3")
             for axis, size, limit in zip("xyz", sizes, limits, strict=False):
-                _require(1 <= size <= limit, f"{what}.{axis} is {size}, expected 1 to {limit}")
+                require(1 <= size <= limit, f"{what}.{axis} is {size}, expected 1 to {limit}")
         n = int(np.prod(block))
-        _require(
+        require(
             n <= self.max_threads, f"block {tuple(block)} has {n} threads, at most {self.max_threads} fit"
         )
 
     def check_arguments(self, args: Sequence[Any]) -> None:
         """Refuse arguments that are not, to the byte, what the kernel's parameters are."""
-        _require(len(args) == len(self.types), f"{len(args)} arguments for {len(self.types)} parameters")
+        require(len(args) == len(self.types), f"{len(args)} arguments for {len(self.types)} parameters")
         for i, (value, kind, text) in enumerate(zip(args, self.types, self.texts, strict=True)):
             where = f"argument {i} ({text})"
-            _require(isinstance(value, (np.ndarray, np.generic)), f"{where} is a {type(value).__name__}")
+            require(isinstance(value, (np.ndarray, np.generic)), f"{where} is a {type(value).__name__}")
             is_array = isinstance(value, np.ndarray)
             given = f"{'array' if is_array else 'scalar'} of {value.dtype}"
-            _require(is_array == ("*" in kind), f"{where} got a {given}")
+            require(is_array == ("*" in kind), f"{where} got a {given}")
             code = f"{value.dtype.kind}{value.dtype.itemsize}"
             wanted = kind.removeprefix("const").removeprefix("*")
-            _require(code == wanted or (code, wanted) == ("b1", "u1"), f"{where} is {wanted}, got a {given}")
+            require(code == wanted or (code, wanted) == ("b1", "u1"), f"{where} is {wanted}, got a {given}")
             if is_array:
-                _require(value.flags.c_contiguous, f"{where} got an array that is not C-contiguous")
+                require(value.flags.c_contiguous, f"{where} got an array that is not C-contiguous")
                 writes = not kind.startswith("const")
-                _require(value.flags.writeable or not writes, f"{where} is written to, got a read-only array")
+                require(value.flags.writeable or not writes, f"{where} is written to, got a read-only array")
 
     def overlapping(self, args: Sequence[Any]) -> set[int]:
         """Return the arrays that share memory with another; refuse it where ``__restrict__`` denies it."""
@@ -142,25 +132,38 @@ class Kernel:
                 if i == j or not np.may_share_memory(args[i], args[j]):
                     continue
                 denied = "__restrict__" in self.texts[i] and not self.types[j].startswith("const")
-                _require(not denied, f"argument {i} ({self.texts[i]}) shares memory with argument {j}")
+                require(not denied, f"argument {i} ({self.texts[i]}) shares memory with argument {j}")
                 found.add(i)
         return found
+
+
+class Array(ctypes.Structure):
+    """What ``watch.h`` is told of an array argument."""
+
+    _fields_ = (
+        ("begin", ctypes.c_void_p),
+        ("bytes", ctypes.c_size_t),
+        ("item", ctypes.c_size_t),
+        ("name", ctypes.c_char_p),
+    )
 
 
 class Module:
     """A shared library made of one CUDA text and its options."""
 
-    def __init__(self, source: str, options: tuple[str, ...]) -> None:
-        found = _kernels(source)
-        self.library = ctypes.CDLL(str(_build(source, options, found)))
-        self.kernels = {name: Kernel(self.library, name, text) for name, (_, text) in found.items()}
+    def __init__(self, source: str, options: tuple[str, ...], mode: str) -> None:
+        found = kernels_of(source)
+        self.path = build(source, options, found, mode)
+        self.library = ctypes.CDLL(str(self.path))
+        self.mode = mode
+        self.kernels = {name: Kernel(self.library, name, *texts) for name, texts in found.items()}
         self.lock = threading.Lock()
 
     def run(
         self, name: str, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], *, backwards: bool
     ) -> None:
         """Check the launch, run it, and check that nothing was written beside the arrays."""
-        _require(name in self.kernels, f"no such kernel among {sorted(self.kernels)}")
+        require(name in self.kernels, f"no such kernel among {sorted(self.kernels)}")
         kernel = self.kernels[name]
         kernel.check_launch(grid, block)
         kernel.check_arguments(args)
@@ -172,19 +175,18 @@ class Module:
             pointers[i] = ctypes.addressof(address) if isinstance(value, np.ndarray) else address.value
         message = ctypes.create_string_buffer(1000)
         sizes = [(ctypes.c_uint * 3)(*dims, *(1,) * (3 - len(dims))) for dims in (grid, block)]
-        with self.lock:
+        guards = [b for i, b in enumerate(buffers) if i not in shared and isinstance(args[i], np.ndarray)]
+        with self.lock, _poisoned(guards) if self.mode == "address" else nullcontext():
+            if self.mode == "watched":
+                arrays = _arrays(buffers, kernel.texts)
+                self.library.emulation_watch((Array * len(arrays))(*arrays), len(arrays))
             failed = kernel.call(*sizes, pointers, int(backwards), message, ctypes.c_size_t(len(message)))
-        _require(not failed, message.value.decode())
+        require(not failed, with_lines(message.value.decode(), self.path) if failed else "")
         for i, (value, buffer) in enumerate(zip(args, buffers, strict=True)):
             if isinstance(value, np.ndarray) and i not in shared:
-                _require(_guards_hold(buffer), f"wrote outside argument {i} ({kernel.texts[i]})")
+                require(_guards_hold(buffer), f"wrote outside argument {i} ({kernel.texts[i]})")
                 if not kernel.types[i].startswith("const"):
                     value[...] = buffer
-
-
-def _require(holds: Any, otherwise: str) -> None:
-    if not holds:
-        raise EmulationError(otherwise)
 
 
 def _guarded(array: np.ndarray) -> np.ndarray:
@@ -195,60 +197,50 @@ def _guarded(array: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _guards_hold(inside: np.ndarray) -> bool:
+def _around(inside: np.ndarray) -> np.ndarray:
+    """Return the bytes of a guarded array and its guards."""
     around = inside
     while isinstance(around.base, np.ndarray):
         around = around.base
+    return around
+
+
+@contextmanager
+def _poisoned(arrays: Sequence[np.ndarray]) -> Iterator[None]:
+    """Tell AddressSanitizer that nobody may touch the guards."""
+    sanitizer = ctypes.CDLL(None)
+    places = [ctypes.c_void_p(array.ctypes.data - GUARD) for array in arrays]
+    places += [ctypes.c_void_p(array.ctypes.data + array.nbytes) for array in arrays]
+    for place in places:
+        sanitizer.__asan_poison_memory_region(place, ctypes.c_size_t(GUARD))
+    try:
+        yield
+    finally:
+        for place in places:
+            sanitizer.__asan_unpoison_memory_region(place, ctypes.c_size_t(GUARD))
+
+
+def _guards_hold(inside: np.ndarray) -> bool:
+    around = _around(inside)
     return bool((around[:GUARD] == 0xFF).all() and (around[GUARD + inside.nbytes :] == 0xFF).all())
 
 
-def _kernels(source: str) -> dict[str, tuple[str, str]]:
-    """Return ``{name: (launch bounds, parameters)}`` of the kernels in a CUDA text."""
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", source, flags=re.DOTALL)
-    found = {m[3]: (m[1] or m[2] or "", " ".join(m[4].split())) for m in _KERNEL.finditer(text)}
-    _require(found, 'no extern "C" __global__ void function in the source')
+def _arrays(buffers: Sequence[np.ndarray], texts: Sequence[str]) -> list[Array]:
+    """Return where the array arguments lie; those that share memory are taken as one."""
+    found: list[Array] = []
+    named = [
+        (b, re.split(r"[\s*]+", text)[-1]) for b, text in zip(buffers, texts, strict=True) if "*" in text
+    ]
+    for buffer, name in sorted(named, key=lambda one: one[0].ctypes.data):
+        begin, last = buffer.ctypes.data, found[-1] if found else None
+        if last is not None and begin < last.begin + last.bytes:
+            last.bytes = max(last.bytes, begin + buffer.nbytes - last.begin)
+            last.item, last.name = min(last.item, buffer.itemsize), last.name + b" or " + name.encode()
+        else:
+            found.append(Array(begin, buffer.nbytes, buffer.itemsize, name.encode()))
     return found
 
 
 @functools.cache
-def _module(source: str, options: tuple[str, ...]) -> Module:
-    return Module(source, options)
-
-
-@functools.lru_cache(maxsize=1)
-def _compiler_version(path: str) -> str:
-    asked = [path, "-dumpfullversion", "-dumpmachine"]
-    return subprocess.run(asked, check=True, capture_output=True, text=True).stdout
-
-
-def _cache_folder() -> Path:
-    """Return this user's folder of compiled kernels; a private one each time if it is not safely theirs."""
-    user = getattr(os, "getuid", lambda: 0)()
-    folder = Path(tempfile.gettempdir()) / f"sigsep_classic-emulation-{user}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != user:
-        return Path(tempfile.mkdtemp(prefix="sigsep_classic-emulation-"))
-    return folder
-
-
-def _build(source: str, options: tuple[str, ...], kernels: dict[str, tuple[str, str]]) -> Path:
-    """Compile ``source``, unless that was done before, and return the library's path."""
-    path = compiler()
-    if path is None:
-        raise EmulationError("g++ not found")
-    exports = "".join(
-        f"EMULATED_KERNEL({', '.join(filter(None, (n, b)))})\n" for n, (b, _) in kernels.items()
-    )
-    text = f'#include "shim.h"\n#line 1 "source.cu"\n{source}\n{exports}'
-    parts = (text, *options, *FLAGS, SHIM.read_text(), _compiler_version(path))
-    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    target = _cache_folder() / f"{digest[:32]}.so"
-    if target.exists():
-        return target
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        made = Path(scratch, "kernels.so")
-        command = [path, *FLAGS, *options, f"-I{SHIM.parent}", "-x", "c++", "-", "-o", str(made)]
-        result = subprocess.run(command, input=text, capture_output=True, text=True)
-        _require(result.returncode == 0, f"g++ refused the source:\n{result.stderr[:4000]}")
-        os.replace(made, target)
-    return target
+def _module(source: str, options: tuple[str, ...], mode: str) -> Module:
+    return Module(source, options, mode)

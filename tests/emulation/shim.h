@@ -57,6 +57,7 @@ struct Wait {
 struct Thread : Wait {
   jmp_buf context;
   uint64_t result;
+  const char* stack;
 };
 
 static Thread threads[1024];
@@ -77,8 +78,11 @@ static std::string place(int t) {
   return text;
 }
 
-[[noreturn]] static void fail(const std::string& why) {
-  failure = place(current) + ": " + why;
+static volatile bool watching;
+
+[[noreturn]] static void fail(const char* why, const char* more = "", int line = 0) {
+  watching = false;
+  failure = place(current) + ": " + why + more + (line ? " (line " + std::to_string(line) + ")" : "");
   _longjmp(scheduler, 1);
 }
 
@@ -86,16 +90,26 @@ static void become(int t) {
   current = t;
   threadIdx = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
 }
+constexpr size_t STACK = 256 << 10;
+}  // namespace emulation
+
+#include "watch.h"
+
+namespace emulation {
 
 // The loop of one fiber: CUDA threads in order, until none is left to start.
 template <auto kernel, class... P, size_t... I>
-static void run_threads(void** args, void (*)(P...), std::index_sequence<I...>) {
+UNWATCHED static void run_threads(void** args, void (*)(P...), std::index_sequence<I...>) {
+  const char* const stack = stacks[n_fibers - 1];
   while (n_started < n_threads) {
     const int t = reverse ? n_threads - 1 - n_started : n_started;
     n_started = n_started + 1;
     become(t);
     threads[t].state = RUNNING;
+    threads[t].stack = stack;
+    watching = true;
     kernel(*static_cast<std::remove_const_t<P>*>(args[I])...);
+    watching = false;
     threads[current].state = DONE;
   }
 }
@@ -110,7 +124,7 @@ static void fiber_main() {
 }
 
 static char* stack_for(int fiber) {
-  constexpr size_t size = 256 << 10, guard = 64 << 10;  // the guard turns an overflow into a fault
+  constexpr size_t size = STACK, guard = 64 << 10;  // the guard turns an overflow into a fault
   if ((size_t)fiber == stacks.size()) {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void* memory = mmap(nullptr, size + guard, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -124,7 +138,7 @@ static __attribute__((noinline)) void start_fiber() {
   static ucontext_t context;
   getcontext(&context);
   context.uc_stack.ss_sp = stack_for(n_fibers);
-  context.uc_stack.ss_size = 256 << 10;
+  context.uc_stack.ss_size = STACK;
   context.uc_link = nullptr;
   makecontext(&context, fiber_main, 0);
   n_fibers = n_fibers + 1;
@@ -138,9 +152,11 @@ static __attribute__((noinline)) void resume(int t) {
 }
 
 static __attribute__((noinline)) uint64_t park(const Wait& wait) {
+  watching = false;
   Thread& me = threads[current];
   static_cast<Wait&>(me) = wait;
   if (!_setjmp(me.context)) _longjmp(scheduler, 1);
+  watching = true;
   return threads[current].result;
 }
 
@@ -157,6 +173,7 @@ static bool release_block() {
     count += threads[t].value;
   }
   for (int t = 0; t < n_threads; t++) threads[t].state = RUNNING, threads[t].result = count;
+  pass_block();
   return true;
 }
 
@@ -183,6 +200,7 @@ static bool release_warp(int t) {
   }
   for (int i = 0; i < width; i++)
     if ((leader.mask >> i & 1) && threads[first + i].state == AT_WARP) threads[first + i].state = RUNNING;
+  if (leader.op == SYNC && (leader.mask | ~0ull << width) == ~0ull) pass_warp(t);
   return true;
 }
 
@@ -227,10 +245,12 @@ static int run_grid(void (*kernel)(void**), const unsigned* grid, const unsigned
   n_threads = block[0] * block[1] * block[2];
   reverse = backwards, entry = kernel, entry_args = args;
   failure.clear();
+  begin_grid();
   const uint64_t n = (uint64_t)grid[0] * grid[1] * grid[2];
   for (uint64_t i = 0; i < n && failure.empty(); i++) {
     const uint64_t b = backwards ? n - 1 - i : i;
     blockIdx = {unsigned(b % grid[0]), unsigned(b / grid[0] % grid[1]), unsigned(b / grid[0] / grid[1])};
+    begin_block(b);
     run_block();
   }
   snprintf(message, size, "%s", failure.c_str());
@@ -264,16 +284,16 @@ template <class T> static uint64_t bits(T value) {
   return out;
 }
 static Wait warp(Op op, const char* what, int line, unsigned mask, uint64_t value, int source) {
-  if (!(mask >> current % 32 & 1)) fail(std::string(what) + " is called by a lane its mask does not name");
+  if (!(mask >> current % 32 & 1)) fail(what, " is called by a lane its mask does not name");
   return {AT_WARP, op, what, line, mask, value, source};
 }
-static unsigned vote(const char* what, int line, unsigned mask, bool value) {
-  return (unsigned)park(warp(BALLOT, what, line, mask, value, 0));
+static unsigned vote(const char* what, int line, unsigned mask, bool value, Op op = BALLOT) {
+  return (unsigned)park(warp(op, what, line, mask, value, 0));
 }
 // `from` counts inside the caller's segment of `width` lanes; below `lowest` and past the end it gets its own.
 template <class T, class F>
 static T shuffle(const char* what, int line, unsigned mask, T value, int width, F from, int lowest) {
-  if (width < 1 || width > 32 || width & (width - 1)) fail(std::string(what) + ": width is no power of 2");
+  if (width < 1 || width > 32 || width & (width - 1)) fail(what, ": width is no power of 2");
   const int lane = current % width, base = current % 32 - lane, source = from(lane);
   const bool inside = source < width && source >= lowest;
   const int chosen = base + (inside ? source : lane);
@@ -299,7 +319,7 @@ EMULATION_SHUFFLE(shfl_xor, int, (current % 32 ^ by) - (current % 32 - lane), -3
 #define __syncthreads_or(p) ((int)(EMULATION_BLOCK("__syncthreads_or", (p) != 0) != 0))
 #define __syncthreads_and(p) ((int)(EMULATION_BLOCK("__syncthreads_and", (p) == 0) == 0))
 #define __syncwarp(...) \
-  ((void)emulation::vote("__syncwarp", __LINE__, __VA_OPT__((__VA_ARGS__) &) ~0u, false))
+  ((void)emulation::vote("__syncwarp", __LINE__, __VA_OPT__((__VA_ARGS__) &) ~0u, false, emulation::SYNC))
 #define __shfl_sync(...) emulation::shfl(__LINE__, __VA_ARGS__)
 #define __shfl_down_sync(...) emulation::shfl_down(__LINE__, __VA_ARGS__)
 #define __shfl_up_sync(...) emulation::shfl_up(__LINE__, __VA_ARGS__)
@@ -315,6 +335,7 @@ EMULATION_SHUFFLE(shfl_xor, int, (current % 32 ^ by) - (current % 32 - lane), -3
 // ---------------------------------------------------------------- atomics
 #define EMULATION_ATOMIC(name, update)                                   \
   template <class T> inline T name(T* where, std::common_type_t<T> v) { \
+    const emulation::Atomic here;                                        \
     const T old = *where;                                                \
     *where = T(update);                                                  \
     return old;                                                          \
@@ -325,54 +346,19 @@ EMULATION_ATOMIC(atomicExch, v)
 EMULATION_ATOMIC(atomicMax, old > v ? old : v)
 EMULATION_ATOMIC(atomicMin, old < v ? old : v)
 template <class T> inline T atomicCAS(T* where, std::common_type_t<T> expected, std::common_type_t<T> v) {
+  const emulation::Atomic here;
   const T old = *where;
   if (old == expected) *where = v;
   return old;
 }
 
-// ---------------------------------------------------------------- arithmetic NVRTC knows without an include
-template <class A, class B> constexpr auto min(A a, B b) {
-  using T = std::common_type_t<A, B>;
-  if constexpr (std::is_floating_point_v<T>) return T(fmin(T(a), T(b)));
-  else return T(b) < T(a) ? T(b) : T(a);
-}
-template <class A, class B> constexpr auto max(A a, B b) {
-  using T = std::common_type_t<A, B>;
-  if constexpr (std::is_floating_point_v<T>) return T(fmax(T(a), T(b)));
-  else return T(a) < T(b) ? T(b) : T(a);
-}
-template <class T> inline T __ldg(const T* p) { return *p; }
-template <class To, class From> inline To emulated_cast(From x) {
-  static_assert(sizeof(To) == sizeof(From), "casts keep the size");
-  To out;
-  memcpy(&out, &x, sizeof x);
-  return out;
-}
-inline float rsqrtf(float x) { return 1 / sqrtf(x); }
-inline float rsqrt(float x) { return 1 / sqrtf(x); }
-inline double rsqrt(double x) { return 1 / sqrt(x); }
-inline void sincos(float x, float* s, float* c) { *s = sinf(x), *c = cosf(x); }
-inline double sinpi(double x) { return sin(M_PI * x); }
-inline double cospi(double x) { return cos(M_PI * x); }
-inline float __fdividef(float a, float b) { return a / b; }
-inline float __frcp_rn(float x) { return 1 / x; }
-inline float __expf(float x) { return expf(x); }
-inline float __logf(float x) { return logf(x); }
-inline float __powf(float x, float y) { return powf(x, y); }
-inline int __popc(unsigned x) { return __builtin_popcount(x); }
-inline int __clz(int x) { return x ? __builtin_clz(x) : 32; }
-inline int __float_as_int(float x) { return emulated_cast<int>(x); }
-inline unsigned __float_as_uint(float x) { return emulated_cast<unsigned>(x); }
-inline float __int_as_float(int x) { return emulated_cast<float>(x); }
-inline float __uint_as_float(unsigned x) { return emulated_cast<float>(x); }
-inline long long __double_as_longlong(double x) { return emulated_cast<long long>(x); }
-inline double __longlong_as_double(long long x) { return emulated_cast<double>(x); }
+#include "arithmetic.h"
 
 // ---------------------------------------------------------------- where -fsanitize=bounds,... reports
 struct EmulatedSourceLocation { const char* file; uint32_t line, column; };
 #define EMULATION_REPORT(name, text)                                                     \
   extern "C" void __ubsan_handle_##name(EmulatedSourceLocation* at, ...) {              \
-    emulation::fail(std::string(text) + " (line " + std::to_string(at->line) + ")");     \
+    emulation::fail(text, "", (int)at->line);                                            \
   }
 EMULATION_REPORT(out_of_bounds, "index outside a local or shared array")
 EMULATION_REPORT(shift_out_of_bounds, "shift by more than the type's bits")

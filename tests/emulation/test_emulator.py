@@ -222,7 +222,7 @@ def test_masks_complex_numbers_and_arrays_used_twice_are_passed(pointer):
     ("grid", "block", "said"),
     [
         ((1,), (1025,), r"block.x is 1025, expected 1 to 1024"),
-        ((1,), (32, 33), r"block \(32, 33\) has 1056 threads, at most 1024 fit"),
+        ((1,), (32, 33), r"block \(32, 33\) has 1056 threads, at most 256 fit"),
         ((1,), (1, 1, 65), r"block.z is 65, expected 1 to 64"),
         ((2**31,), (1,), r"grid.x is 2147483648"),
         ((1, 65536), (1,), r"grid.y is 65536, expected 1 to 65535"),
@@ -252,7 +252,7 @@ def test_text_that_does_not_compile_or_lacks_the_kernel_is_an_error():
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 def test_a_full_block_with_many_barriers_is_deterministic_in_both_orders(real):
-    text = """extern "C" __global__ void scan(real* x, int n) {
+    text = """extern "C" __global__ void __launch_bounds__(1024) scan(real* x, int n) {
       __shared__ real held[1024];
       const int i = threadIdx.x;
       held[i] = x[blockIdx.x * n + i];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -93,6 +94,14 @@ def in_order(V: np.ndarray, order: str) -> np.ndarray:
 def order(request: pytest.FixtureRequest) -> str:
     """Each order in memory an array may come in."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at every access of kernels to memory in one of their four runs, a slow one (see ``tests/conftest.py``)."""
+    values = {str(v) for v in getattr(getattr(request.node, "callspec", None), "params", {}).values()}
+    if {"cuda-backwards", "float32"} <= values and "EMULATION_MODE" not in os.environ:
+        monkeypatch.setenv("EMULATION_MODE", "watched")
 
 
 @pytest.fixture
