@@ -11,6 +11,7 @@ from benchmarks import (
     fastmnmf,
     fdica,
     fit_fusion,
+    gpu,
     hpss,
     ica,
     ilrma,
@@ -72,6 +73,7 @@ MODULES = (
     metrics,
     oracles,
     neural,
+    gpu,
 )
 
 if __name__ == "__main__":

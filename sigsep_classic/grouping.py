@@ -185,23 +185,28 @@ def _weighed(model: ComponentModel, weights: Array) -> Array:
 
 def _mel_bands(n_bins: int, grid: Grid) -> np.ndarray:
     """Return (bands, bins): mel filters, or the bins themselves if they are few."""
-    from librosa.filters import mel
-
     if n_bins < 5:
         return np.eye(n_bins)
+    n_bands = min(40, n_bins)
     if grid.frequencies is not None:
-        return _triangles(np.asarray(grid.frequencies), min(40, n_bins))
-    sample_rate = 2 * (n_bins - 1) * grid.bin_hz if grid.bin_hz else grid.frame_rate
-    with warnings.catch_warnings():  # coarse spectra leave low bands without a bin: a constant, no feature
-        warnings.simplefilter("ignore", UserWarning)
-        return mel(sr=sample_rate, n_fft=2 * (n_bins - 1), n_mels=min(40, n_bins))
+        frequencies = np.asarray(grid.frequencies)
+        return _triangles(frequencies, _mel_frequencies(n_bands + 2, float(frequencies[-1])))
+    highest = (n_bins - 1) * grid.bin_hz if grid.bin_hz else grid.frame_rate / 2
+    edges = _mel_frequencies(n_bands + 2, highest)
+    # Of equal areas, as librosa's; on coarse spectra low bands are without a bin: a constant, no feature.
+    return _triangles(np.linspace(0, highest, n_bins), edges) * (2 / (edges[2:] - edges[:-2]))[:, None]
 
 
-def _triangles(frequencies: np.ndarray, n_bands: int) -> np.ndarray:
-    """Return (bands, bins): triangles on the mel scale at bins of any spacing, each peaking at its neighbours' feet."""
-    from librosa import mel_frequencies
+def _mel_frequencies(n: int, highest: float) -> np.ndarray:
+    """Return n frequencies in Hz from 0 on, evenly on Slaney's mel scale: 3 f / 200 to 1 kHz, then logarithmic."""
+    top = 3 * highest / 200 if highest < 1000 else 15 + 27 * np.log(highest / 1000) / np.log(6.4)
+    mels = np.linspace(0, top, n)
+    return np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
 
-    edges = mel_frequencies(n_bands + 2, fmin=0.0, fmax=float(frequencies[-1]))[:, None]
+
+def _triangles(frequencies: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Return (bands, bins): triangles at bins of any spacing, each peaking at its neighbours' feet."""
+    edges = edges[:, None]
     rising = (frequencies - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - frequencies) / (edges[2:] - edges[1:-1])
     return np.maximum(0, np.minimum(rising, falling))

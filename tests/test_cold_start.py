@@ -55,3 +55,17 @@ def test_the_names_of_methods_are_known_without_loading_any() -> None:
 def test_separating_loads_no_clustering_no_plots_and_no_signal_toolbox() -> None:
     code = "import numpy as np, sigsep_classic as s; s.separate(np.ones(4000), 8000)"
     assert loaded(code).isdisjoint({"sklearn", "scipy.signal", "librosa", "matplotlib"})
+
+
+@pytest.mark.slow
+def test_arrays_are_separated_where_there_is_no_library_of_sound_files() -> None:
+    code = """
+import sys
+for name in ("soundfile", "soxr", "librosa", "av"):
+    sys.modules[name] = None  # importing it raises ImportError
+import numpy as np, sigsep_classic as s
+x = np.random.default_rng(0).standard_normal((2, 4000)).astype("float32")
+for method, parameters in {"hpss": {}, "nmf": {"n_components": 3, "n_iter": 5}, "auxiva": {"n_iter": 2}}.items():
+    assert len(s.separate(x, 8000, method=method, device="cpu", **parameters)) >= 2
+"""
+    assert "sigsep_classic.audio.sndfile" not in loaded(code)

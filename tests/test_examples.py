@@ -46,7 +46,7 @@ def test_every_benchmark_is_in_the_readme_and_in_the_run_of_all():
         "scenes",
         "memory",
     }
-    helpers |= {"neural_models", "peers"}
+    helpers |= {"neural_models", "peers", "gpu_kernels", "gpu_parity", "gpu_speed", "gpu_worker"}
     folder = EXAMPLES.parent / "benchmarks"
     names = {path.stem for path in folder.glob("*.py")} - helpers
     readme = (EXAMPLES.parent / "README.md").read_text()

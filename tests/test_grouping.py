@@ -12,6 +12,7 @@ from sigsep_classic.factorizers.lowrank.nmf import NMF
 from sigsep_classic.factorizers.models import LowRankModel, MaskModel, check_groups
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Grid
+from tests.peers import librosa_or_skip
 
 GRID = Grid(frame_rate=50.0, bin_hz=8000 / 256)
 
@@ -69,6 +70,14 @@ def test_timbre_works_with_very_few_frequencies(n_bins):
     model = LowRankModel(W=rng.random((n_bins, 4)), H=rng.random((4, 10)))
     groups = grouping.by_timbre(model, Grid(frame_rate=8000.0, bin_hz=0.0), n_groups=2)
     assert sorted(k for members in groups.values() for k in members) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("rate", "n_fft"), [(1500, 64), (8000, 256), (44100, 2048), (96000, 30)])
+@pytest.mark.filterwarnings("ignore:Empty filters")
+def test_mel_filters_are_librosas(rate, n_fft):
+    mel = librosa_or_skip().filters.mel(sr=rate, n_fft=n_fft, n_mels=min(40, n_fft // 2 + 1))
+    grid = Grid(frame_rate=50.0, bin_hz=rate / n_fft)
+    assert_allclose(grouping._mel_bands(n_fft // 2 + 1, grid), mel, rtol=1e-5, atol=1e-8)
 
 
 def test_timbre_of_equal_templates_is_one_group_without_a_warning():

@@ -98,9 +98,11 @@ def cache_folder() -> Path | None:
 
     ``NUMBA_CACHE_DIR`` is used if set, else the user's cache folder.
     """
-    import platformdirs
+    base = os.environ.get("NUMBA_CACHE_DIR")
+    if not base:
+        import platformdirs
 
-    base = os.environ.get("NUMBA_CACHE_DIR") or platformdirs.user_cache_dir("sigsep_classic")
+        base = platformdirs.user_cache_dir("sigsep_classic")
     folder = Path(base) / f"kernels-{fingerprint()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
