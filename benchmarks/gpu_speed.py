@@ -5,11 +5,9 @@ Floors are measured in the same run: products of the same matrices by cuBLAS, by
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -17,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu_worker import Worker, WorkerError
+from tests.threads import threads
 
 CPU_THREADS = 2
 ROUNDS = 7
@@ -72,19 +71,6 @@ def end_to_end(call: Callable[[], object], *, rounds: int = 3, warm: bool = True
         call()
         times.append(time.perf_counter() - began)
     return statistics.median(times)
-
-
-@contextmanager
-def cpu_threads(n: int) -> Iterator[None]:
-    """Let our kernels and FFTs use n threads."""
-    before = os.environ.get("SIGSEP_NUM_THREADS")
-    os.environ["SIGSEP_NUM_THREADS"] = str(n)
-    try:
-        yield
-    finally:
-        os.environ.pop("SIGSEP_NUM_THREADS")
-        if before is not None:
-            os.environ["SIGSEP_NUM_THREADS"] = before
 
 
 @cache
@@ -240,7 +226,7 @@ def transforms(seconds: float) -> Row:
 
     row = {"seconds": on_device(lambda: both(on_gpu))}
     moved = 4 * frontend.analyze(on_gpu).nbytes
-    with cpu_threads(CPU_THREADS):
+    with threads(CPU_THREADS):
         row["cpu_seconds"] = end_to_end(lambda: both(x), rounds=1)
     row["error"] = float(abs(cupy.asnumpy(both(on_gpu)) - both(x)).max() / abs(x).max())
     return row | {
@@ -272,7 +258,7 @@ def recording(method: str, channels: int, seconds: float, rate: int, n_fft: int,
 
     row: Row = {"seconds": end_to_end(partial(run, "cuda"))}
     row["real_time"] = seconds / row["seconds"]
-    with cpu_threads(CPU_THREADS):
+    with threads(CPU_THREADS):
         run("cpu", x[:, : 2 * rate])  # compiles
         row["cpu_seconds"] = end_to_end(partial(run, "cpu"), rounds=1, warm=False)
     return row

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import soxr
 
+from sigsep_classic.compare.alignment import with_length
+
 SPLEETER_RATE, DTLN_RATE = 44100, 16000
 FRAME, SHIFT = 512, 128  # of DTLN, in samples
 
@@ -37,7 +39,7 @@ def spleeter(mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
         found = _estimator().separate(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)))
     stems = {}
     for name, wave in zip(("vocals", "accompaniment"), found, strict=True):
-        y = _fitted(_resampled(wave.numpy(), SPLEETER_RATE, sample_rate), mixture.shape[1])
+        y = with_length(_resampled(wave.numpy(), SPLEETER_RATE, sample_rate), mixture.shape[1])
         stems[name] = y[: len(mixture)] if len(mixture) > 1 else y.mean(axis=0, keepdims=True)
     return stems
 
@@ -88,7 +90,7 @@ def dtln(mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
     """
     x = _resampled(mixture, sample_rate, DTLN_RATE)
     clean = np.stack([_dtln_channel(channel) for channel in x])
-    speech = _fitted(_resampled(clean, DTLN_RATE, sample_rate), mixture.shape[1])
+    speech = with_length(_resampled(clean, DTLN_RATE, sample_rate), mixture.shape[1])
     return {"speech": speech, "noise": mixture - speech}
 
 
@@ -125,8 +127,3 @@ def _dtln_sessions() -> tuple[Any, Any]:
 
 def _resampled(x: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     return x if rate == wanted else soxr.resample(x.T, rate, wanted).T
-
-
-def _fitted(x: np.ndarray, n_samples: int) -> np.ndarray:
-    """Return x cut, or with zeros after it."""
-    return np.pad(x, ((0, 0), (0, max(0, n_samples - x.shape[1]))))[:, :n_samples]

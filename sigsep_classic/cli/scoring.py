@@ -7,9 +7,10 @@ import os
 import re
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from sigsep_classic.cli.inputs import Job
 from sigsep_classic.cli.work import Record, Tell, warnings_kept
 from sigsep_classic.compare.evaluating import Scoring, evaluate
 from sigsep_classic.compare.records import RecordError, TrackScores, from_museval, read, write
-from sigsep_classic.compare.reference_rows import MIXTURE_SHARE, oracle_name, references
+from sigsep_classic.compare.reference_rows import MIXTURE_SHARE, reference, reference_name
 from sigsep_classic.datasets import LoadedTrack, Track, match_stems
 from sigsep_classic.errors import AudioError
 
@@ -144,16 +145,17 @@ class _Run:
         job, settings = self.job, self.settings
         for method, files in job.estimates.items():
             made_of = self._made_of(files.values(), {"aliases": dict(settings.aliases)})
-            self._one(method, made_of, lambda m=method, f=files: self._evaluated(m, f))  # type: ignore[misc]
+            self._one(method, made_of, partial(self._evaluated, method, files))
         for method, path in job.scored.items():
-            self._one(method, self._made_of([path], {}), lambda m=method, p=path: self._imported(m, p))  # type: ignore[misc]
+            self._one(method, self._made_of([path], {}), partial(self._imported, method, path))
         for each in job.candidates:
             made_of = self._made_of(each.files, {"mixture": settings.mixture, "candidate": each.as_dict()})
-            self._one(each.name, made_of, lambda each=each: self._ran(each))  # type: ignore[misc]
+            self._one(each.name, made_of, partial(self._ran, each))
         sums = _sums(job.truth, self.stems | self._scored_before())
         made_of = self._made_of([], {"mixture": settings.mixture, "sums": sums})
-        for name, make in self._references(sums):
-            self._one(name, made_of, make, kind="reference")
+        for key in (None, *settings.oracles):
+            make = partial(self._reference, key, sums)
+            self._one(reference_name(key), made_of, make, kind="reference")
 
     def _one(
         self, method: str, made_of: dict[str, Any], make: Callable[[], TrackScores], *, kind: str = "method"
@@ -239,7 +241,7 @@ class _Run:
 
     def _ran(self, candidate: Candidate) -> TrackScores:
         """Run a method on the mixture and score what it gives."""
-        track: Any = self._truth()
+        track = self._truth()
         self.tell(f"running {candidate.name}")
         begun = time.perf_counter()
         stems, note = candidate.estimates(track)
@@ -250,24 +252,9 @@ class _Run:
         )
         return replace(found, meta={**found.meta, "seconds": seconds, **({"note": note} if note else {})})
 
-    def _references(
-        self, sums: Mapping[str, Sequence[str]]
-    ) -> Iterator[tuple[str, Callable[[], TrackScores]]]:
-        """Yield the name of each reference row, and what makes it."""
-        names = [MIXTURE_SHARE, *(oracle_name(key) for key in self.settings.oracles)]
-        for at, name in enumerate(names):
-
-            def make(at: int = at) -> TrackScores:
-                rows = references(
-                    self._truth(),
-                    sums=sums,
-                    scoring=self.settings.scoring,
-                    oracles=self.settings.oracles,
-                    subset=self.job.truth.subset,
-                )
-                return list(rows)[at]()
-
-            yield name, make
+    def _reference(self, oracle: str | None, sums: Mapping[str, Sequence[str]]) -> TrackScores:
+        subset = self.job.truth.subset
+        return reference(self._truth(), oracle, sums=sums, scoring=self.settings.scoring, subset=subset)
 
 
 def _sums(track: Track, names: Iterable[str]) -> dict[str, list[str]]:

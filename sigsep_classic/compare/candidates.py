@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from sigsep_classic.compare.demo import MADE_FOR
 from sigsep_classic.compare.describe import parameters
 from sigsep_classic.compare.external import external_model, files_of
 from sigsep_classic.compare.tasks import MATCHED, assign
+from sigsep_classic.datasets import LoadedTrack
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 
@@ -21,14 +22,6 @@ ALL = "all"
 
 _PART_NAMES = {"rest": "no_drums"}
 """What a part of `tasks.TASKS` is called where stems are matched by name."""
-
-
-class Loaded(Protocol):
-    """What is needed of a track: see `datasets.LoadedTrack`."""
-
-    sample_rate: int
-    mixture: np.ndarray
-    stems: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +59,7 @@ class Candidate:
             return {"model": self.model}
         return {"method": self.method, "parameters": parameters(make_method(self.method, **self.parameters))}
 
-    def estimates(self, track: Loaded) -> tuple[dict[str, np.ndarray], str]:
+    def estimates(self, track: LoadedTrack) -> tuple[dict[str, np.ndarray], str]:
         """Return the estimates of a track by name, and a phrase on how they came by their names, or nothing.
 
         Components are grouped by timbre. Stems that are only counted are named after the true stems they are nearest

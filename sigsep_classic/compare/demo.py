@@ -234,7 +234,7 @@ def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
         options, earlier, begun = _grouping(way, mix, trial), shared.seconds, time.perf_counter()
         found = separate(mix.mixture, rate, method=shared, frontend=trial.frontend, **options)
         seconds = earlier + time.perf_counter() - begun
-        yield _result(name, way, replace(found, method=trial.method), mix, seconds)
+        yield _result(name, way, found.replace(method=trial.method), mix, seconds)
 
 
 def _ways(model: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from sigsep_classic import masking
@@ -63,13 +63,9 @@ class Truth:
 
     def masked(self, gains: Array) -> dict[str, Array]:
         """Return what gains (sources, channels or 1, freq, frames) let through of the mixture, by name."""
-        parts = (masking.apply(gain, self.X) for gain in gains)
-        return {
-            name: self.frontend.synthesize(part, self.n_samples)
-            for name, part in zip(self.names, parts, strict=True)
-        }
+        return self.synthesized(masking.apply(gain, self.X) for gain in gains)
 
-    def synthesized(self, Y: Array) -> dict[str, Array]:
+    def synthesized(self, Y: Iterable[Array]) -> dict[str, Array]:
         """Return the signals of estimates (sources, channels, freq, frames) by name."""
         return {
             name: self.frontend.synthesize(part, self.n_samples)

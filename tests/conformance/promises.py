@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +24,7 @@ from sigsep_classic.errors import ShapeError
 from sigsep_classic.factorizers.base import Iterative
 from sigsep_classic.factorizers.models import are_estimates
 from sigsep_classic.pipeline import separate_array, told
+from tests.threads import threads
 
 SAMPLE_RATE = 8000
 FRONTENDS: dict[str, tuple[Any, int]] = {
@@ -107,19 +106,6 @@ def assert_same(a: Separation, b: Any, *, within: float, of: float | None = None
     scale = peak(a.mixture) if of is None else of
     for name in a:
         assert_allclose(to_host(a[name]), to_host(b[name]), rtol=0, atol=within * scale, err_msg=name)
-
-
-@contextmanager
-def threads(n: int) -> Iterator[None]:
-    """Use ``n`` threads inside."""
-    before = os.environ.get("SIGSEP_NUM_THREADS")
-    os.environ["SIGSEP_NUM_THREADS"] = str(n)
-    try:
-        yield
-    finally:
-        os.environ.pop("SIGSEP_NUM_THREADS")
-        if before is not None:
-            os.environ["SIGSEP_NUM_THREADS"] = before
 
 
 # ---- the promises
