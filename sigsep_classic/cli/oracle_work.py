@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sigsep_classic import metrics
 from sigsep_classic.backend import to_device, to_host
 from sigsep_classic.cli.inputs import Job
 from sigsep_classic.cli.work import (
@@ -20,7 +21,6 @@ from sigsep_classic.cli.work import (
 )
 from sigsep_classic.datasets import LoadedTrack, Track
 from sigsep_classic.errors import AudioError
-from sigsep_classic.metrics import csdr, usdr
 from sigsep_classic.oracle import SISEC_STFT, with_accompaniment
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import FrontEnd
@@ -116,12 +116,11 @@ def _scored(track: LoadedTrack, estimates: Mapping[str, Any], settings: OracleSe
     if settings.lead:
         nothing = with_accompaniment(nothing, lead=settings.lead)
     rows = {"estimate": estimates, f"mixture/{len(track.stems)}": nothing}
-    scores: dict[str, dict[str, dict[str, float]]] = {name: {} for name in truth}
-    for title, row in rows.items():
-        pairs = [list(truth.values()), [row[name] for name in truth]]
-        columns = {"usdr": usdr(*pairs), "csdr": csdr(*pairs, window=track.sample_rate)}
-        for n, name in enumerate(truth):
-            scores[name][title] = {key: float(column[n]) for key, column in columns.items()}
+    found = {
+        title: metrics.scores(truth, row, metrics=("usdr", "csdr"), sample_rate=track.sample_rate)
+        for title, row in rows.items()
+    }
+    scores = {name: {title: by[name] for title, by in found.items()} for name in truth}
     lines = [
         f"  {name:<15} "
         + "   ".join(

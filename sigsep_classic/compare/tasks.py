@@ -101,11 +101,11 @@ def references(task: Task, stems: Mapping[str, Array]) -> dict[str, Array] | Non
 
 def every_stem(stems: Mapping[str, Array]) -> tuple[str, Task]:
     """Return the title and the task of finding each true stem: one of `TASKS` if it has a part for each."""
-    parts = {stem: (stem,) for stem in stems}
     for title, task in TASKS.items():
         if len(task.parts) == len(stems) and references(task, stems) is not None:
             return title, task
     count = _COUNTS[len(stems)] if len(stems) < len(_COUNTS) else str(len(stems))
+    parts = {stem: (stem,) for stem in stems}
     return f"{count} stems", Task(description="Every source by itself.", parts=parts, aliases={})
 
 
