@@ -31,6 +31,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu_table import time_of
 from benchmarks.gpu_worker import Worker, Workers
 
 BUDGET, FOR_PARITY, TO_END = 450.0, 270.0, 5.0
@@ -190,7 +191,9 @@ def _parity_line(row: Mapping[str, Any]) -> str:
     if "why" in row:
         return f"{label:50} {'left out' if row['passed'] is None else 'FAILED'}: {row['why']}"
     what = f"{row['error']:.1e}" + (" (objective)" if row["of"] == "objective" else "")
-    times = f"{_time(row['seconds']):>11} {_time(row['cpu_seconds']):>11} {1e-6 * row['peak_bytes']:>8.1f} MB"
+    times = (
+        f"{time_of(row['seconds']):>11} {time_of(row['cpu_seconds']):>11} {1e-6 * row['peak_bytes']:>8.1f} MB"
+    )
     return f"{label:50} {what:>11} {times}" + (
         "" if row["passed"] else f"   DIFFERS, limit {row['limit']:.0e}"
     )
@@ -199,17 +202,13 @@ def _parity_line(row: Mapping[str, Any]) -> str:
 def _speed_line(row: Mapping[str, Any]) -> str:
     if not row.get("seconds"):
         return f"{row['name']:50} {'left out: ' + row['left_out'] if 'left_out' in row else 'FAILED: ' + row['failed']}"
-    cells = [_time(row.get(name)) for name in ("seconds", "floor_seconds", "torch_seconds", "cpu_seconds")]
+    cells = [
+        time_of(row.get(name)) or "-" for name in ("seconds", "floor_seconds", "torch_seconds", "cpu_seconds")
+    ]
     remarks = [f"{row['cpu_seconds'] / row['seconds']:.0f} x the CPU"] if "cpu_seconds" in row else []
     remarks += [f"{row['seconds'] / row['floor_seconds']:.2f} x its floor"] if "floor_seconds" in row else []
     remarks += [f"wanted {row['target']}"] if row["target"] else []
     return f"{row['name']:50} {' '.join(f'{cell:>11}' for cell in cells)}   {', '.join(remarks)}"
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.2f} ms"
 
 
 def _left_out(row: Mapping[str, Any]) -> bool:
