@@ -12,6 +12,7 @@ from benchmarks import (
     fdica,
     fit_fusion,
     gpu,
+    gpu_table,
     hpss,
     ica,
     ilrma,
@@ -74,6 +75,7 @@ MODULES = (
     oracles,
     neural,
     gpu,
+    gpu_table,
 )
 
 if __name__ == "__main__":

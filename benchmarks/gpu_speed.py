@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.gpu_worker import Worker, WorkerError
-from tests.threads import threads
+from sigsep_classic.backend import threads
 
 CPU_THREADS = 2
 ROUNDS = 7

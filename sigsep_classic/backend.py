@@ -209,3 +209,16 @@ def n_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Let kernels and FFTs use ``n`` threads inside."""
+    before = os.environ.get("SIGSEP_NUM_THREADS")
+    os.environ["SIGSEP_NUM_THREADS"] = str(n)
+    try:
+        yield
+    finally:
+        os.environ.pop("SIGSEP_NUM_THREADS")
+        if before is not None:
+            os.environ["SIGSEP_NUM_THREADS"] = before

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from sigsep_classic.kernels.jit import enabled
-from tests.emulation.emulator import emulated
+pytest.register_assert_rewrite("sigsep_classic.testing")
+
+from sigsep_classic.kernels.jit import enabled  # noqa: E402
+from tests.emulation.emulator import emulated  # noqa: E402
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

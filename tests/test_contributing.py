@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import sigsep_classic as ssc
-from tests.conformance.promises import check_method
+from sigsep_classic.testing import check_method
 
 ROOT = Path(__file__).parent.parent
 

@@ -20,7 +20,7 @@ from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.score_moments import CONTRASTS
 from sigsep_classic.metrics import si_sdr
 from sigsep_classic.pipeline import separate_array
-from tests.conformance.promises import check_method
+from sigsep_classic.testing import check_method
 
 # How far (Amari) from the truth with 20000 samples: JADE and a single row at a time are noisier.
 TRUTH = {"jade": 0.05, "deflation": 0.08, "sobi": 0.05}

@@ -12,7 +12,7 @@ from sigsep_classic import ILRMA, STFT, separate
 from sigsep_classic.errors import NumericalError, ParameterError
 from sigsep_classic.factorizers.demixing.ilrma import LowRankDemixing
 from sigsep_classic.metrics import si_sdr
-from tests.conformance.promises import PROMISES, Case
+from sigsep_classic.testing import PROMISES, Case
 
 N, F, T, K = 3, 12, 150, 2
 DENSITIES = ({}, {"density": "student", "nu": 3.0}, {"density": "generalized", "shape": 1.0})

@@ -12,7 +12,7 @@ from sigsep_classic.factorizers.demixing.clustering import by_distribution, by_e
 from sigsep_classic.factorizers.demixing.isa import leading_subspace
 from sigsep_classic.metrics import si_sdr
 from sigsep_classic.pipeline import separate_array
-from tests.conformance.promises import check_method
+from sigsep_classic.testing import check_method
 
 
 def spectrogram(seed=0):

@@ -14,8 +14,8 @@ from sigsep_classic import METHODS, grouping
 from sigsep_classic.errors import ArrayTypeError, ParameterError, ShapeError
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.frontends import STFT, ConstantQ
+from sigsep_classic.testing import FRONTENDS, PROMISES, SAMPLE_RATE
 from sigsep_classic.typing import FrontEnd
-from tests.conformance.promises import FRONTENDS, PROMISES, SAMPLE_RATE
 from tests.conformance.test_methods import case_of
 from tests.reference import constant_q as reference
 

@@ -9,7 +9,7 @@ import pytest
 
 from sigsep_classic import METHODS
 from sigsep_classic.kernels.jit import enabled
-from tests.conformance.promises import FRONTENDS, PROMISES, Case, assert_same, check_method
+from sigsep_classic.testing import FRONTENDS, PROMISES, Case, assert_same, check_method
 from tests.conformance.quick import QUICK
 from tests.emulation.emulator import emulated
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sigsep_classic.backend import threads
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.kernels import demixing
 from sigsep_classic.kernels.demixing import RULES, powers, sweep, weighted_covariances
 from sigsep_classic.kernels.demixing_pairs import pairs_of
-from tests.conformance.promises import threads
 from tests.reference import demixing as reference
 
 TOLERANCE = {"float64": 1e-10, "float32": 2e-3}
