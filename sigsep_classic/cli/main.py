@@ -13,6 +13,7 @@ VERBS = {
     "denoise": "take noise, and hum, off speech",
     "remix": "change stems of sound files: level, place, filter, reverberation",
     "methods": "list the methods, their papers and parameters",
+    "cite": "print BibTeX of this package and of methods' papers",
     "info": "say what is installed here: versions, devices, codecs, caches",
     "evaluate": "score estimates of any tool against true stems",
     "benchmark": "run methods, and models of yours, on a data set, and score them",

@@ -130,9 +130,10 @@ class Vocals(OneStem):
     ----------
     The cues are those of D. Fitzgerald, "Vocal separation using nearest neighbours and median filtering", Proc. ISSC,
     2012 (medians in a long and in a short window); Z. Rafii and B. Pardo, "REpeating Pattern Extraction Technique
-    (REPET)", IEEE Trans. Audio, Speech, and Language Processing 21(1), 2013; P.-S. Huang et al., "Singing-voice
-    separation from monaural recordings using robust principal component analysis", Proc. ICASSP, 2012. Adding them as
-    log-odds with a prior is this project's; how each was chosen is in ``fitted("vocals").provenance``.
+    (REPET): a simple method for music/voice separation", IEEE Trans. Audio, Speech, and Language Processing 21(1),
+    2013; P.-S. Huang, S. D. Chen, P. Smaragdis and M. Hasegawa-Johnson, "Singing-voice separation from monaural
+    recordings using robust principal component analysis", Proc. ICASSP, 2012. Adding them as log-odds with a prior is
+    this project's; how each was chosen is in ``fitted("vocals").provenance``.
 
     Notes
     -----

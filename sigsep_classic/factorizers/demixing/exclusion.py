@@ -66,7 +66,7 @@ class WeakExclusionICA(Walk):
     weak exclusion principle", Proc. ICASSP, 2022. This is not the paper's algorithm, which we have not read: loss
     and search are ours.
 
-    O. Yilmaz and S. Rickard, "Blind separation of speech mixtures via time-frequency masking", IEEE Trans. Signal
+    Ö. Yılmaz and S. Rickard, "Blind separation of speech mixtures via time-frequency masking", IEEE Trans. Signal
     Processing 52(7), 2004: W-disjoint orthogonality.
 
     Examples

@@ -107,8 +107,10 @@ class ICA(Iterative[DemixingModel]):
     N. Ono and S. Miyabe, "Auxiliary-function-based independent component analysis for super-Gaussian sources",
     Proc. LVA/ICA, 2010.
 
-    J.-F. Cardoso and A. Souloumiac, 1993 (JADE) and A. Belouchrani et al., 1997 (SOBI): see `algebraic`.
-    (Equation numbers not checked.)
+    J.-F. Cardoso and A. Souloumiac, "Blind beamforming for non Gaussian signals", IEE Proceedings F 140(6), 1993: JADE.
+
+    A. Belouchrani, K. Abed-Meraim, J.-F. Cardoso and E. Moulines, "A blind source separation technique using
+    second-order statistics", IEEE Trans. Signal Processing 45(2), 1997: SOBI. (Equation numbers not checked.)
 
     Notes
     -----

@@ -88,10 +88,25 @@ class Denoise:
 
     References
     ----------
-    Y. Ephraim and D. Malah, IEEE Trans. Acoustics, Speech, and Signal Processing 32(6), 1984, and 33(2), 1985;
-    P. Scalart and J. Vieira Filho, Proc. ICASSP, 1996; I. Cohen and B. Berdugo, Signal Processing 81(11), 2001;
-    M. Berouti, R. Schwartz and J. Makhoul, Proc. ICASSP, 1979. The titles, and the papers of the noise estimates, are
-    with the kernels and gains (equation numbers not checked).
+    Y. Ephraim and D. Malah, "Speech enhancement using a minimum mean-square error short-time spectral amplitude
+    estimator", IEEE Trans. Acoustics, Speech, and Signal Processing 32(6), 1984; "Speech enhancement using a minimum
+    mean-square error log-spectral amplitude estimator", IEEE Trans. Acoustics, Speech, and Signal Processing 33(2),
+    1985: the gains (equation numbers not checked).
+
+    P. Scalart and J. Vieira Filho, "Speech enhancement based on a priori signal to noise estimation", Proc. ICASSP,
+    1996: the Wiener gain.
+
+    I. Cohen and B. Berdugo, "Speech enhancement for non-stationary noise environments", Signal Processing 81(11),
+    2001: gains by presence of speech.
+
+    M. Berouti, R. Schwartz and J. Makhoul, "Enhancement of speech corrupted by acoustic noise", Proc. ICASSP, 1979:
+    subtraction.
+
+    T. Gerkmann and R. C. Hendriks, "Unbiased MMSE-based noise power estimation with low complexity and low tracking
+    delay", IEEE Trans. Audio, Speech, and Language Processing 20(4), 2012; I. Cohen, "Noise spectrum estimation in
+    adverse environments: improved minima controlled recursive averaging", IEEE Trans. Speech and Audio Processing
+    11(5), 2003; R. Martin, "Noise power spectral density estimation based on optimal smoothing and minimum
+    statistics", IEEE Trans. Speech and Audio Processing 9(5), 2001: noise that is followed.
 
     Notes
     -----
