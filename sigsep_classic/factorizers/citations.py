@@ -50,7 +50,8 @@ def papers_of(kind: type) -> list[Paper]:
 def papers_in(text: str) -> list[Paper]:
     """Return the papers in one paragraph: ``A. Author and B. Author, "Title", Venue 1(2), 2003``.
 
-    Several stand behind semicolons. A title without authors before it is one more by those of the title before, as in ``; "Title", Venue, 2004``.
+    Several stand behind semicolons. A title without authors before it, as in ``; "Title", Venue, 2004``, is one more by
+    those of the title before.
     """
     found: list[Paper] = []
     authors: tuple[str, ...] = ()

@@ -30,7 +30,7 @@ def test_all_are_cited_as_json(cli: Cli) -> None:
 
 
 def test_an_unknown_method_is_one_line(cli: Cli) -> None:
-    done = cli("cite", "hps")
+    done = cli("cite", "repet-smi")
     assert done.code == 2
     assert "did you mean" in done.err
-    assert "hpss" in done.err
+    assert "repet_sim" in done.err
