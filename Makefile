@@ -1,6 +1,7 @@
 # make demo   the main job on a mixture made on the spot: stems, scores, a page to look at and listen to
 # make test   everything that is checked
 # make check  the part of it to run before each commit (under two minutes)
+# make docs   the documentation site, docs/_build/index.html
 # make bench  the speed and quality figures, beside the packages they are compared with
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/sigsep-classic demo -o demo
@@ -20,6 +21,9 @@ test: $(VENV)/.test lint
 
 check: $(VENV)/.test lint
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow"
+
+docs: $(VENV)/.test
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
@@ -49,4 +53,4 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) demo docs/_build docs/api docs/methods docs/citing.md build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
