@@ -112,7 +112,7 @@ def _overview_text() -> str:
 def _run_verb(words: list[str]) -> int:
     from importlib import import_module
 
-    from sigsep_classic.cli import parsing, signals
+    from sigsep_classic.cli import config, parsing, signals
 
     with signals.as_exceptions():  # before NumPy is imported, so that Ctrl-C during that is clean too
         at = next(i for i, word in enumerate(words) if word not in _COMMON_FLAGS)
@@ -121,7 +121,10 @@ def _run_verb(words: list[str]) -> int:
             raise parsing.unknown_verb(verb, VERBS)
         module = import_module(f"sigsep_classic.cli.{verb.replace('-', '_')}")
         parser = parsing.verb_parser(verb, VERBS[verb], arguments=getattr(module, "ARGUMENTS", ""))
+        written, rest = config.taken(rest)
+        rest = written.words(verb, rest, getattr(module, "DEFAULT_METHOD", ""))
         module.add_options(parser, rest)
+        written.check(verb, parser)
         options = parsing.parse(parser, rest, hint=getattr(module, "hint", None))
         code: int = module.run(options)
         return code

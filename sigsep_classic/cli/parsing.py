@@ -34,6 +34,9 @@ def verb_parser(verb: str, summary: str, *, arguments: str = "") -> Parser:
     parser.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is done and how long it takes")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    written = "options from a TOML file (default: [tool.sigsep-classic] of the nearest pyproject.toml)"
+    parser.add_argument("--config", metavar="FILE", help=written)
+    parser.add_argument("--no-config", action="store_true", help="only what is typed")
     return parser
 
 
