@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from sigsep_classic.errors import ParameterError
@@ -28,20 +27,19 @@ PROJECT = "pyproject.toml"
 METHOD_VERB = "separate"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Config:
+class Config:  # no dataclass: those take as long to import as all of a verb's --help
     """What a file says about the options of verbs.
 
     Parameters
     ----------
     path : str
         The file, or ``""``.
-    tables : dict
+    tables : mapping, optional
         By verb, and ``methods`` with a table for each.
     """
 
-    path: str = ""
-    tables: dict[str, Any] = field(default_factory=dict)
+    def __init__(self, path: str = "", tables: Mapping[str, Any] | None = None) -> None:
+        self.path, self.tables = path, dict(tables or {})
 
     def words(self, verb: str, typed: list[str], default_method: str) -> list[str]:
         """Return the words of a verb with those of the file before the ones typed."""
@@ -138,7 +136,7 @@ def _read(path: str, *, named: bool) -> Config:
     tables = of_tool if of_tool is not None or not named else found
     if tables is not None and not isinstance(tables, dict):
         raise ParameterError(f"{path}: tool.{TOOL} is {tables!r:.60}; it must be a table of verbs")
-    return Config(path=path, tables=tables or {})
+    return Config(path, tables)
 
 
 def _option(name: str, value: Any) -> str:
