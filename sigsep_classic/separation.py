@@ -223,6 +223,37 @@ class Separation(Mapping[str, Array]):
         mix = remixed(mixture, stems, self.sample_rate, {**told, **more})
         return mix if mixture is self.mixture else to_foreign(mix, self.mixture)
 
+    def plot(self, what: str = "model", **options: Any) -> Any:
+        """Return a picture: of what the method found, or of the stems.
+
+        Parameters
+        ----------
+        what : {"model", "stems", "waveforms", "masks", "loss", "permutation", "directivity"}
+            See `sigsep_classic.plot.plot`.
+        **options
+            ``channel``, ``scale``, ``range_db`` and ``positions``, see there.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            To be saved with ``savefig``; a notebook shows it.
+
+        Raises
+        ------
+        ParameterError
+            There is no such picture, or no such option.
+        SigsepError
+            matplotlib is not installed.
+        """
+        from sigsep_classic.plot import plot
+
+        return plot(self, what, **options)
+
+    def _repr_html_(self) -> str:
+        from sigsep_classic.plot.notebook import html
+
+        return html(self)
+
     def save(
         self,
         folder: str | os.PathLike[str],

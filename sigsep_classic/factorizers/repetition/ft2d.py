@@ -118,17 +118,22 @@ class FT2D:
     def _channel(self, S: Array, grid: Grid) -> Array:
         """Return the background gain of one channel (freq, frames)."""
         xp, fft, options = namespace(S), fft_namespace(S), fft_options(S)
-        top = float(S.max())
-        V = S.astype(xp.float64) / (top if top > 0 else 1)
-        D = fft.fft2(V, **options)
-        weights = self.weights(abs(D))
-        weights = xp.maximum(weights, xp.roll(weights[:, ::-1], 1, axis=1))
+        V, D, weights = self.transformed(S)
         background = abs(fft.ifft2(D * weights, **options))
         if self.mask_kind == "binary":
             foreground = abs(fft.ifft2(D * (1 - weights), **options))
             # Where both are 0 but for rounding, in silence, rounding must not decide.
             background = xp.where(background >= foreground - _ROUNDING, V, 0)
         return background_gain(V[None], background[None], grid, self.cutoff)[0].astype(S.dtype)
+
+    def transformed(self, S: Array) -> tuple[Array, Array, Array]:
+        """Return S (freq, frames) with a peak of 1, its 2-D transform D, and w of each point of D."""
+        xp = namespace(S)
+        top = float(S.max())
+        V = S.astype(xp.float64) / (top if top > 0 else 1)
+        D = fft_namespace(S).fft2(V, **fft_options(S))
+        weights = self.weights(abs(D))
+        return V, D, xp.maximum(weights, xp.roll(weights[:, ::-1], 1, axis=1))
 
     def weights(self, A: Array) -> Array:
         """Return w, 0 … 1, of the magnitudes A (scales, rates) of a 2-D transform."""
