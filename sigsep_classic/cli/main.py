@@ -19,6 +19,7 @@ VERBS = {
     "benchmark": "run methods, and models of yours, on a data set, and score them",
     "oracle": "take stems out of a mixture by masks made from the true stems: upper bounds",
     "compare": "put scores, oracles and published figures side by side: table, page, LaTeX",
+    "plot": "draw what a method finds in a sound file: spectra, periods, directions, filters …",
     "demo": "separate a mixture made on the spot, and score it against the truth",
     "check-dataset": "look for faults in a data set: files, lengths, rates, sums, silence, clipping",
     "completion": "print a completion script for your shell",

@@ -58,7 +58,7 @@ def add_options(parser: parsing.Parser, words: list[str], *, every_method: bool 
         own = _add_all_parameters(parser)
     elif named:
         chosen = parsing.method_in(words, DEFAULT_METHOD)
-        own = _add_parameters(parser, chosen)
+        own = add_parameters(parser, chosen)
         parser.prog += f" -m {chosen}"  # what errors name as the way to the help
     _add_transform(parser, own)
     if not own and not named:
@@ -203,7 +203,8 @@ def _names_method(words: list[str]) -> bool:
     return bool(set(words) - {"-h", "--help"})
 
 
-def _add_parameters(parser: parsing.Parser, method: str) -> set[str]:
+def add_parameters(parser: parsing.Parser, method: str) -> set[str]:
+    """Add the parameters of a method as options, and return those."""
     from sigsep_classic.cli.parameters import parameters_of
     from sigsep_classic.factorizers import METHODS
 
@@ -240,9 +241,8 @@ def _settings(options: argparse.Namespace) -> Settings:
     from sigsep_classic.factorizers import METHODS
 
     given = vars(options)
-    own = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("parameter:")}
     METHODS.find(options.method)
-    method = make_method(options.method, **own)
+    method = make_method(options.method, **typed_parameters(options))
     transform = _transform(given)
     groups = parsing.parse_groups(given.get("groups"))
     if isinstance(groups, str) and groups not in GROUPERS:
@@ -299,6 +299,12 @@ def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:
             raise ParameterError(f"--example {name}: there is no file {path}")
         examples[name] = path
     return examples
+
+
+def typed_parameters(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was typed of the options of `add_parameters`."""
+    given = vars(options).items()
+    return {name.partition(":")[2]: value for name, value in given if name.startswith("parameter:")}
 
 
 def _transform(given: dict[str, Any]) -> dict[str, Any]:
