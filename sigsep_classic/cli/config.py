@@ -1,7 +1,7 @@
 """Options from a file: ``--config FILE``, or ``[tool.sigsep-classic]`` in the nearest ``pyproject.toml``.
 
 Each verb has a table of its long options without the dashes; ``methods.NAME`` has the parameters of a method and counts
-where ``separate`` is run with it. What is typed goes before what is written::
+where ``separate`` or ``plot`` is run with it. What is typed goes before what is written::
 
     [tool.sigsep-classic.separate]
     method = "nmf"
@@ -24,7 +24,7 @@ OPTION = "--config"
 OFF = "--no-config"
 TOOL = "sigsep-classic"
 PROJECT = "pyproject.toml"
-METHOD_VERB = "separate"
+METHOD_VERBS = ("separate", "plot")
 
 
 class Config:  # no dataclass: those take as long to import as all of a verb's --help
@@ -45,7 +45,7 @@ class Config:  # no dataclass: those take as long to import as all of a verb's -
         """Return the words of a verb with those of the file before the ones typed."""
         own = self._table(self.tables, verb)
         words = [*self._words(own, verb), *typed]
-        if verb == METHOD_VERB and "methods" in self.tables:
+        if verb in METHOD_VERBS and "methods" in self.tables:
             from sigsep_classic.cli.parsing import method_in
 
             method = method_in(words, default_method)

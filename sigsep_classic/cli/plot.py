@@ -12,6 +12,7 @@ from sigsep_classic.cli.output import Progress, complain, log_to_stderr, say
 from sigsep_classic.errors import ParameterError
 
 ARGUMENTS = "INPUT"
+DEFAULT_METHOD = separate.DEFAULT_METHOD
 SUFFIXES = (".png", ".svg", ".pdf", ".jpg", ".webp")
 
 # Written down so that --help needs no NumPy; a test holds them to what the library has.
@@ -33,12 +34,12 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     places = "microphones in metres, for directions: 'x,y;x,y', one a channel, or a file of such lines"
     add("--positions", metavar="PLACES", help=places)
     group = parser.add_argument_group("method")
-    known = f"as for separate (default: {separate.DEFAULT_METHOD})"
-    group.add_argument("-m", "--method", default=separate.DEFAULT_METHOD, metavar="METHOD", help=known)
+    known = f"as for separate (default: {DEFAULT_METHOD})"
+    group.add_argument("-m", "--method", default=DEFAULT_METHOD, metavar="METHOD", help=known)
     device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
     group.add_argument("-d", "--device", metavar="DEVICE", help=device)
     if set(words) - {"-h", "--help"}:
-        chosen = parsing.method_in(words, separate.DEFAULT_METHOD)
+        chosen = parsing.method_in(words, DEFAULT_METHOD)
         separate.add_parameters(parser, chosen)
         parser.prog += f" -m {chosen}"
     else:

@@ -32,6 +32,8 @@ def test_parameters_of_a_method_count_where_it_is_run(tmp_path: Path) -> None:
     text = "[methods.nmf]\nn_components = 9\n[methods.hpss]\nharmonic-frames = 5\n"
     assert words(text, ["-m", "nmf"], path=tmp_path / "c.toml") == ["--n-components=9", "-m", "nmf"]
     assert words(text, [], path=tmp_path / "c.toml") == ["--harmonic-frames=5"]
+    assert words(text, [], "plot", path=tmp_path / "c.toml") == ["--harmonic-frames=5"]
+    assert words(text, [], "demo", path=tmp_path / "c.toml") == []
     assert words(text, ["-m", "ica"], path=tmp_path / "c.toml") == ["-m", "ica"]
 
 
