@@ -83,6 +83,8 @@ def _drawn(options: argparse.Namespace, method: Any) -> tuple[Any, list[str]]:
     from sigsep_classic.api import separate as separated
 
     sep = separated(options.input, method=method, device=options.device)
+    if (options.channel or 1) > len(sep.mixture):
+        raise ParameterError(f"--channel is {options.channel}; {options.input} has {len(sep.mixture)}")
     channel = None if options.channel is None else options.channel - 1
     places = parsing.parse_positions(options.positions)
     figure = sep.plot(options.what, channel=channel, scale=options.scale, positions=places)

@@ -61,3 +61,8 @@ def test_what_goes_wrong_is_one_line(cli, words, code: int, said: str) -> None:
     assert done.out == ""
     assert said in done.err
     assert done.err.count("\n") == 1
+
+
+def test_a_channel_is_counted_from_one_in_what_is_said_too(cli, song) -> None:
+    done = cli("plot", song, "--channel", "9")
+    assert (done.code, done.err) == (2, "sigsep-classic: error: --channel is 9; song.wav has 2\n")
