@@ -20,6 +20,7 @@ _NAMES = {
     "ConstantQ": "frontends",
     "Waveform": "frontends",
     "METHODS": "factorizers",
+    "fit_many": "factorizers.many",
     "NMF": "factorizers.lowrank.nmf",
     "ComplexNMF": "factorizers.lowrank.complex_nmf",
     "NMFD": "factorizers.convolutive.nmfd",
@@ -182,6 +183,7 @@ __all__ = [
     "denoise",
     "errors",
     "factorizers",
+    "fit_many",
     "frontends",
     "geometry",
     "grouping",
@@ -266,6 +268,7 @@ if TYPE_CHECKING:
     from sigsep_classic.factorizers.lowrank.nmf_online import OnlineNMF
     from sigsep_classic.factorizers.lowrank.ntf import NTF
     from sigsep_classic.factorizers.lowrank.rpca import RPCA
+    from sigsep_classic.factorizers.many import fit_many
     from sigsep_classic.factorizers.pitch.melody import Melody
     from sigsep_classic.factorizers.pitch.simm import SIMM
     from sigsep_classic.factorizers.pitch.sinusoidal import Sinusoidal

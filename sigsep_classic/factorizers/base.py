@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +22,18 @@ FILLED_IN = ("grid", "frontend", "level")
 
 M = TypeVar("M", bound=Any)
 Callback = Callable[[int, Any], bool | None]
+ManyCallback = Callable[[int, int, Any], bool | None]
+
+
+Problem = tuple[Any, Array]
+"""A method and the X it is to be fitted to."""
 
 
 class Factorizer(Protocol):
     """What every method is: a reusable set of hyper-parameters without fitted state.
+
+    A method that works on several mixtures at once has a class method ``fit_problems(problems, *, callback=None)``,
+    which returns a model for each (method, X) of a sequence; `many.fit_many` calls it, and does with ``fit`` alone.
 
     A method that speaks of seconds or Hz has a field ``grid`` (`sigsep_classic.typing.Grid` or None), which the
     pipeline fills in; one that wants a certain transform has ``default_frontend(sample_rate)``.
@@ -34,6 +43,15 @@ class Factorizer(Protocol):
 
     def fit(self, X: Array, *, callback: Callback | None = None) -> Model:
         """Return what the method finds in X (channels, freq, frames)."""
+
+
+def one_by_one(problems: Sequence[Problem], *, callback: ManyCallback | None = None) -> list[Any]:
+    """Return the model of each (method, X), one fit after the other; ``callback(n, i, model)`` is told the problem."""
+    found = []
+    for n, (method, X) in enumerate(problems):
+        own = None if callback is None else functools.partial(callback, n)
+        found.append(method.fit(X, callback=own))
+    return found
 
 
 def coefficients(X: Array) -> Array:
@@ -256,6 +274,30 @@ class Iterative(ABC, Generic[M]):
                 if stop or self._settled(losses):
                     break
         return self.finish(replace(model, losses=tuple(losses)))
+
+    @classmethod
+    def fit_problems(cls, problems: Sequence[Problem], *, callback: ManyCallback | None = None) -> list[Any]:
+        """Return the model of each (method of this class, X); default one after the other.
+
+        Parameters
+        ----------
+        problems : sequence of (Iterative, array)
+        callback : callable, optional
+            Called as ``callback(n, i, model)`` after step i of problem n; returning True stops that problem.
+        """
+        return one_by_one(problems, callback=callback)
+
+    def fit_many(self, Xs: Sequence[Array], *, callback: ManyCallback | None = None) -> list[M]:
+        """Return the model of each X (channels, freq, frames), in order: `fit_problems` with this method.
+
+        Parameters
+        ----------
+        Xs : sequence of array
+            Their numbers of frames may differ.
+        callback : callable, optional
+            Called as ``callback(n, i, model)`` after step i on ``Xs[n]``; returning True stops that one.
+        """
+        return self.fit_problems([(self, X) for X in Xs], callback=callback)
 
     def _settled(self, losses: list[tuple[int, float]]) -> bool:
         if self.tol <= 0 or len(losses) < 2:
