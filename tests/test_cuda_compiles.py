@@ -21,6 +21,7 @@ ARCHITECTURES = (75, 80, 90)
 MAY_SPILL = {("sliding_median", "SIZE=201")}
 # Operations whose float build computes in double on purpose.
 MAY_USE_DOUBLE = {
+    "beta_divergence",
     "fdica",
     "score_moments",
     "demixing",

@@ -5,27 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace, real_like
+from sigsep_classic.kernels.beta_tiles import divergences, of_one
+from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, snapped
 from sigsep_classic.kernels.jit import enabled, jit
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
 _TILE = 1 << 17
-NEAR = 1e-6
-"""β this near to 0 or 1 is 0 or 1: its divergence differs by less than the rounding of its own formula."""
 CUDA_TILE = 1 << 22
 _SUM_TILE = 1 << 15
-MODEL_FLOOR = 1e-12
-"""Least value of W H, in units of the mean of V."""
-DATA_FLOOR = 1e-10
-"""Least value of V for β <= 0, where a zero costs infinitely much; in units of the mean of V."""
-
-
-def snapped(beta: float) -> float:
-    """Return β, or 0 or 1 where it is within a millionth of them."""
-    for limit in (0.0, 1.0):
-        if abs(beta - limit) < NEAR:
-            return limit
-    return float(beta)
 
 
 def divergence(
@@ -50,12 +38,14 @@ def divergence(
         At least 0, up to rounding.
     """
     beta = snapped(beta)
-    plain = weights is None and V.dtype == np.float32 and not is_cuda(V)
+    if is_cuda(V):
+        return float(_gpu(V, W, H, beta, gain, weights))
+    plain = weights is None and V.dtype == np.float32
     if beta in (0, 1) and plain and enabled():
         return _divergence_float32(V, W, H, beta, gain)
-    xp, Vt, Ht = namespace(V), V.T, H.T
+    Vt, Ht = V.T, H.T
     Mt = None if weights is None else weights.T
-    rows = max(1, (_SUM_TILE if xp is np else CUDA_TILE) // V.shape[0])
+    rows = max(1, _SUM_TILE // V.shape[0])
     n_tiles = -(-len(Vt) // rows)
     sums = np.zeros(n_tiles)
 
@@ -67,15 +57,18 @@ def divergence(
                 sums[i] = _divergence_tile(v, m, beta)
             else:
                 weight = Mt[tile].astype(v.dtype)
-                xp.copyto(v, 1, where=weight == 0)
+                np.copyto(v, 1, where=weight == 0)
                 sums[i] = float((weight * _divergence_entries(v, m, beta)).sum(dtype=np.float64))
 
-    if xp is np:
-        with single_threaded_blas():
-            run_blocks(work, n_tiles)
-    else:
-        work(0, n_tiles)
+    with single_threaded_blas():
+        run_blocks(work, n_tiles)
     return float(sums.sum())
+
+
+def _gpu(V: Array, W: Array, H: Array, beta: float, gain: float, weights: Array | None) -> np.floating:
+    batch = (namespace(V).ascontiguousarray(A)[None] for A in (W, H.T))
+    found: np.floating = divergences(of_one(V, beta, gain, weights), *batch)[0]
+    return found
 
 
 def _divergence_entries(v: Array, m: Array, beta: float) -> Array:

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace, real_like
-from sigsep_classic.kernels import cuda
-from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, divergence
-from sigsep_classic.kernels.beta_sweep import exponent_of, joint_exponents, kind_of, sweep, tiny_of
+from sigsep_classic.kernels import beta_tiles
+from sigsep_classic.kernels.beta_divergence import divergence
+from sigsep_classic.kernels.beta_sweep import exponent_of, sweep, tiny_of
+from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, joint_exponents
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
@@ -68,11 +69,12 @@ def multiplicative_update(
     if beta == 2 and weights is None:
         numerator, denominator = _euclidean(V, W, H, factor, gain)
         multiply(_rows(W, H, factor), numerator, denominator, exponent, 0.0)
-    elif enabled() and not is_cuda(V):
+    elif is_cuda(V):
+        _gpu(V, W, H, factor, beta, exponent, gain, weights)
+    elif enabled():
         _cpu(V, W, H, factor, beta, exponent, gain, weights)
     else:
-        tiles = (_gpu if is_cuda(V) else _numpy)(V, W, H, beta, gain, weights)
-        numerator, denominator = _sums(tiles, W, H, factor)
+        numerator, denominator = _sums(_numpy(V, W, H, beta, gain, weights), W, H, factor)
         multiply(_rows(W, H, factor), numerator, denominator, exponent, tiny_of(V.dtype, factor, gain))
 
 
@@ -106,15 +108,16 @@ def statistics(
     """
     if beta == 2 and weights is None:
         pair = _euclidean(V, W, H, factor, gain)
-    elif enabled() and not is_cuda(V):
+    elif is_cuda(V):
+        pair = _gpu_sums(V, W, H, factor, beta, gain, weights)
+    elif enabled():
         pair = np.empty(H.T.shape, V.dtype), np.empty(H.T.shape, V.dtype)
         if factor == "H":
             sweep(V, W, H, "H", beta, 1.0, gain, weights, pair)
         else:
             pair = sweep(V, W, H, "W", beta, 1.0, gain, weights)
     else:
-        tiles = (_gpu if is_cuda(V) else _numpy)(V, W, H, beta, gain, weights)
-        pair = _sums(tiles, W, H, factor)
+        pair = _sums(_numpy(V, W, H, beta, gain, weights), W, H, factor)
     return (pair[0].T, pair[1].T) if factor == "H" else pair
 
 
@@ -145,10 +148,13 @@ def joint_update(
     each entry is that of the alternating updates, taken in both factors.
     """
     exponent = exponent_of(beta)
-    if enabled() and not is_cuda(V):
+    if is_cuda(V):
+        _gpu(V, W, H, "HW", beta, exponent, gain, weights)
+        return
+    if enabled():
         numerator, denominator = sweep(V, W, H, "HW", beta, exponent, gain, weights)
     else:
-        tiles = (_gpu if is_cuda(V) else _numpy)(V, W, H, beta, gain, weights)
+        tiles = _numpy(V, W, H, beta, gain, weights)
         numerator, denominator = _joint_sums(tiles, W, H, beta, exponent, gain)
     multiply(W, numerator, denominator, exponent, tiny_of(V.dtype, "W", gain))
 
@@ -214,28 +220,45 @@ def _numpy(
     yield slice(None), activations, N, P
 
 
-def _gpu(V: Array, W: Array, H: Array, beta: float, gain: float, weights: Array | None) -> Iterator[Tile]:
-    """Yield tiles of frames: where, gain H, N and P, each frame after frame."""
-    xp, Ht = namespace(V), H.T
-    Vt = xp.ascontiguousarray(V.T)
-    Mt = Vt if weights is None else xp.ascontiguousarray(weights.T, dtype=V.dtype)
-    rows = max(1, CUDA_TILE // V.shape[0])
-    for t in range(0, len(Vt), rows):
-        tile = slice(t, t + rows)
-        activations = Ht[tile] * real_like(V, gain)
-        P = activations @ W.T
-        N = xp.empty_like(P)
-        size, kind = cuda.long(P.size), kind_of(beta)
-        numbers = (float(beta), float(gain), MODEL_FLOOR, DATA_FLOOR)
-        cuda.launch(
-            "beta_nmf",
-            "ratios",
-            grid=(cuda.blocks_for(P.size, 256),),
-            block=(256,),
-            args=(Vt[tile], Mt[tile], N, P, size, kind, int(weights is not None), *numbers),
-            real=V.dtype,
-        )
-        yield tile, activations, N, P
+def _gpu(
+    V: Array,
+    W: Array,
+    H: Array,
+    factors: str,
+    beta: float,
+    exponent: float,
+    gain: float,
+    weights: Array | None,
+) -> None:
+    """Update a factor, or both, in place: a batch of one problem."""
+    xp = namespace(V)
+    data = beta_tiles.of_one(V, beta, gain, weights)
+    given = (W, H.T)
+    dense = tuple(xp.ascontiguousarray(A) for A in given)
+    batch = (dense[0][None], dense[1][None])
+    tiny = tiny_of(V.dtype, "W", gain), tiny_of(V.dtype, "H", gain)
+    if factors == "HW":
+        beta_tiles.update_both(data, *batch, exponent=exponent, tiny=tiny)
+    elif factors == "H":
+        beta_tiles.update_H(data, *batch, exponent=exponent, tiny=tiny[1])
+    else:
+        beta_tiles.update_W(data, *batch, exponent=exponent, tiny=tiny[0])
+    for A, changed in zip(given, dense, strict=True):
+        if changed is not A:
+            A[:] = changed
+
+
+def _gpu_sums(
+    V: Array, W: Array, H: Array, factor: str, beta: float, gain: float, weights: Array | None
+) -> tuple[Array, Array]:
+    xp = namespace(V)
+    data = beta_tiles.of_one(V, beta, gain, weights)
+    batch = tuple(xp.ascontiguousarray(A)[None] for A in (W, H.T))
+    if factor == "H":
+        above, below = beta_tiles.sums_of_H(data, *batch)
+        return above[0], below[0]
+    above, below = (sums[0] * real_like(W, gain) for sums in beta_tiles.sums_of_W(data, *batch))
+    return above, xp.ascontiguousarray(xp.broadcast_to(below, W.shape))
 
 
 def _sums(tiles: Iterator[Tile], W: Array, H: Array, factor: str) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sigsep_classic.kernels.beta_divergence import DATA_FLOOR, MODEL_FLOOR, snapped
+from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, joint_exponents, kind_of, snapped
 from sigsep_classic.kernels.jit import jit
 from sigsep_classic.kernels.ratios import ratio_row
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
@@ -14,11 +14,6 @@ SLOTS = 8
 TILE = 1 << 18
 TINY = {"float32": 1e-16, "float64": 1e-30}
 """Factors below this (V at mean one) become 0: their products would be subnormal, which is slow, and mean nothing."""
-
-
-def kind_of(beta: float) -> int:
-    """Return which branch of the ratios computes this β."""
-    return {1.0: 1, 0.0: 0, 0.5: 3, 1.5: 4, 2.0: 5}.get(snapped(beta), 2)
 
 
 def exponent_of(beta: float, *, fast: bool = False) -> float:
@@ -91,11 +86,6 @@ def _partition(n_freq: int, n_frames: int) -> tuple[int, int, int]:
     largest = min(256, max(64, TILE // n_freq))
     per_slot = -(-n_frames // (n_slots * largest))
     return n_slots, per_slot, -(-n_frames // (n_slots * per_slot))
-
-
-def joint_exponents(beta: float) -> tuple[float, float]:
-    """Return the powers of H'/H in the two sums for W of the joint majorisation."""
-    return min(beta - 1, 1.0), max(beta, 1.0)
 
 
 @jit(error_model="numpy")

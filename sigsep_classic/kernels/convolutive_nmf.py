@@ -14,9 +14,10 @@ import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace, real_like
 from sigsep_classic.kernels import cuda
-from sigsep_classic.kernels.beta_divergence import CUDA_TILE, DATA_FLOOR, MODEL_FLOOR, _divergence_tile
+from sigsep_classic.kernels.beta_divergence import CUDA_TILE, _divergence_tile
 from sigsep_classic.kernels.beta_nmf import multiply
-from sigsep_classic.kernels.beta_sweep import kind_of, tiny_of
+from sigsep_classic.kernels.beta_sweep import tiny_of
+from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, kind_of
 from sigsep_classic.kernels.convolutive_tiles import INNER, OUTER, even_size, multiply_entries, tile_sums
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas

@@ -46,6 +46,12 @@ def _cupy_module(op: str, options: tuple[str, ...]) -> Any:
     return cupy.RawModule(code=source(op), options=("-std=c++17", *options))
 
 
+@lru_cache(maxsize=1024)
+def _cupy_function(op: str, options: tuple[str, ...], name: str, device: int) -> Any:
+    """Return a kernel on a device; asking the module for it at each launch costs as much as the launch."""
+    return _cupy_module(op, options).get_function(name)
+
+
 def launch(
     op: str,
     name: str,
@@ -79,7 +85,9 @@ def launch(
     if emulator is not None:
         emulator.module(op, source(op), options).run(name, grid, block, packed)
     else:
-        _cupy_module(op, options).get_function(name)(grid, block, packed)
+        from cupy.cuda.runtime import getDevice
+
+        _cupy_function(op, options, name, getDevice())(grid, block, packed)
 
 
 def long(value: int) -> np.int64:

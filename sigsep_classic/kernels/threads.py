@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sigsep_classic.backend import n_threads
+from sigsep_classic.backend import n_threads, one_thread
 
 
 @lru_cache(maxsize=4)
@@ -38,6 +38,41 @@ def run_blocks(function: Callable[..., None], n_blocks: int, *args: Any) -> None
     function(edges[0], edges[1], *args)
     for job in jobs:
         job.result()
+
+
+def run_tasks(function: Callable[[int], None], n_tasks: int) -> None:
+    """Call ``function(n)`` for every n below ``n_tasks``, each on one thread, as threads become free.
+
+    Inside, kernels and FFTs use that thread alone. Of several exceptions the one of the least n is raised; what has
+    not begun by then is left out.
+    """
+    threads = min(n_threads(), n_tasks)
+    if threads <= 1:
+        for n in range(n_tasks):
+            function(n)
+        return
+    waiting, failed = iter(range(n_tasks)), dict[int, BaseException]()
+    taking = threading.Lock()
+
+    def work() -> None:
+        with one_thread():
+            while not failed:
+                with taking:
+                    n = next(waiting, None)
+                if n is None:
+                    return
+                try:
+                    function(n)
+                except BaseException as error:
+                    failed[n] = error
+
+    with single_threaded_blas():
+        jobs = [_pool(n_threads()).submit(work) for _ in range(threads - 1)]
+        work()
+        for job in jobs:
+            job.result()
+    if failed:
+        raise failed[min(failed)]
 
 
 @lru_cache(maxsize=1)

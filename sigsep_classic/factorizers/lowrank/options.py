@@ -10,7 +10,7 @@ import numpy as np
 from sigsep_classic.backend import to_host
 from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.kernels.beta_divergence import snapped
+from sigsep_classic.kernels.betas import snapped
 from sigsep_classic.typing import Array
 
 SOLVERS = ("extrapolated", "mu", "me", "joint", "hals")
