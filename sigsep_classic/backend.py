@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -197,11 +198,27 @@ def synchronize(x: Array) -> None:
         namespace(x).cuda.get_current_stream().synchronize()
 
 
+_alone = threading.local()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Use one thread inside, where this thread is one of several that each do work of their own."""
+    before, _alone.inside = getattr(_alone, "inside", False), True
+    try:
+        yield
+    finally:
+        _alone.inside = before
+
+
 def n_threads() -> int:
     """Return how many threads kernels and FFTs use.
 
-    ``SIGSEP_NUM_THREADS``, then ``OMP_NUM_THREADS``, then the processors this process may run on.
+    One inside `one_thread`; else ``SIGSEP_NUM_THREADS``, then ``OMP_NUM_THREADS``, then the processors this process
+    may run on.
     """
+    if getattr(_alone, "inside", False):
+        return 1
     for name in ("SIGSEP_NUM_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:

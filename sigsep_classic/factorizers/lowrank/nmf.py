@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from sigsep_classic.backend import namespace
+from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import (
     Iterative,
+    ManyCallback,
+    Problem,
     gain_and_level,
     level_of,
     magnitudes,
+    side_by_side,
     usual_stft,
 )
+from sigsep_classic.factorizers.lowrank.batch_fit import best_start, fit_mixed
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
 from sigsep_classic.factorizers.lowrank.objective import Objective
 from sigsep_classic.factorizers.lowrank.options import check_options, rule_of, same_array
 from sigsep_classic.factorizers.lowrank.penalties import Penalties, relevant
 from sigsep_classic.factorizers.lowrank.score import Score, note_mask, note_supports, pitch_counts
-from sigsep_classic.factorizers.lowrank.solvers import Run, checked_step, pooled_start
+from sigsep_classic.factorizers.lowrank.solvers import checked_step, pooled_start
 from sigsep_classic.factorizers.lowrank.sparseness import project
 from sigsep_classic.factorizers.lowrank.starts import (
     adopted,
+    balanced,
     broadcast_weights,
     random_start,
     scaled_to,
@@ -32,12 +37,9 @@ from sigsep_classic.factorizers.lowrank.starts import (
 from sigsep_classic.factorizers.models import LowRankModel
 from sigsep_classic.factorizers.templates import Templates, stems_of, taught
 from sigsep_classic.frontends import STFT
-from sigsep_classic.kernels.beta_divergence import snapped
 from sigsep_classic.kernels.beta_sweep import exponent_of
+from sigsep_classic.kernels.betas import snapped
 from sigsep_classic.typing import Array, Grid
-
-START_ITER = 10
-"""Iterations each of several starts is given before the best goes on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,15 +253,18 @@ class NMF(Iterative[NMFModel]):
 
     def init(self, X: Array) -> NMFModel:
         """Return the start ``initial`` names, or the best of ``n_starts`` after ten iterations each."""
-        if self.n_starts == 1:
-            return self._begin(X, self.seed)
-        models = []
-        for seed in range(self.seed, self.seed + self.n_starts):
-            model = self._begin(X, seed)
-            for _ in range(START_ITER):
-                model = self.step(X, model)
-            models.append(replace(model, run=Run(value=model.value)))
-        return min(models, key=lambda model: self.loss(X, model))
+        return self.begun(X, self.seed) if self.n_starts == 1 else best_start(self, X)
+
+    @classmethod
+    def fit_problems(cls, problems: Sequence[Problem], *, callback: ManyCallback | None = None) -> list[Any]:
+        """Return the model of each (NMF, X), equal to `fit`, up to rounding on a GPU.
+
+        On a CPU threads take one problem each. On a GPU those of one kind are a batch, whatever their seeds, ranks and
+        numbers of frames, and share X in memory: all but coordinate descent ("hals", as "extrapolated" is for β = 2)
+        and sparsity, sparseness, smoothness and ard, which go one after the other.
+        """
+        fit = fit_mixed if any(is_cuda(X) for _, X in problems) else side_by_side
+        return fit(problems, callback=callback)
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
         """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
@@ -282,7 +287,7 @@ class NMF(Iterative[NMFModel]):
 
     def step(self, X: Array, model: NMFModel) -> NMFModel:
         """One update of each factor; see `multiplicative_update` and `penalties.ratio` for the equations."""
-        objective = self._objective(model)
+        objective = self.objective(model)
         if self.solver not in ("extrapolated", "hals"):
             stride = objective.update(X, model.W, model.H, stride=model.stride)
             return replace(model, stride=stride)
@@ -298,7 +303,7 @@ class NMF(Iterative[NMFModel]):
 
     def loss(self, X: Array, model: NMFModel) -> float:
         """Return the objective, in units of V^β, or its last value if the step has just computed it."""
-        value = self._objective(model).value(X, model.W, model.H) if model.value is None else model.value
+        value = self.objective(model).value(X, model.W, model.H) if model.value is None else model.value
         return value * model.gain**-self.beta
 
     def finish(self, model: NMFModel) -> FittedNMF:  # type: ignore[override]
@@ -312,7 +317,7 @@ class NMF(Iterative[NMFModel]):
             return found.sorted()
         return replace(found, stems=stems_of(self._counts(), found.n_components - named))
 
-    def _begin(self, X: Array, seed: int) -> NMFModel:
+    def seeded(self, X: Array, seed: int) -> NMFModel:
         """Return a start with everything in it that is known beforehand."""
         xp, named, weights = namespace(X), self._n_named, self._weights(X)
         mean = level_of(X, weights)
@@ -329,23 +334,30 @@ class NMF(Iterative[NMFModel]):
             Ht = scaled_to(mean, W, Ht)
         if self.sparseness is not None:
             Ht = xp.ascontiguousarray(project(Ht.T, self.sparseness).T)
-        model = self._model(W, Ht, mean, weights)
-        objective = self._objective(model)
-        if self.initial == "pooled" and objective.plain and not named and W.shape[1] <= len(X):
-            W, H = pooled_start(X, W, model.H, update=objective.update, value=objective.value)
+        if self.ard > 0 and mean > 0:
+            W, Ht = balanced(W, Ht, gain_and_level(mean)[0])
+        return self._model(W, Ht, mean, weights)
+
+    def pools(self, X: Array, model: NMFModel) -> bool:
+        """Say whether a start goes on on pooled frames, if there are enough."""
+        fits = self.initial == "pooled" and not self._n_named and model.W.shape[1] <= len(X)
+        return fits and self.objective(model).plain
+
+    def begun(self, X: Array, seed: int) -> NMFModel:
+        """Return the start of one seed."""
+        model = self.seeded(X, seed)
+        if self.pools(X, model):
+            o = self.objective(model)
+            W, H = pooled_start(X, model.W, model.H, update=o.update, value=o.value)
             model = replace(model, W=W, H=H)
-        if self.ard > 0 and mean > 0:  # both factors of a component have the same size in the end
-            wide, loud = W.sum(axis=0), model.gain * Ht.sum(axis=0)
-            heard = (wide > 0) & (loud > 0)
-            balance = xp.where(heard, xp.sqrt(loud / xp.where(heard, wide, 1)), 1)
-            model = replace(model, W=W * balance, H=(Ht / balance).T)
         return model
 
     def _model(self, W: Array, Ht: Array, mean: float, weights: Array | None) -> NMFModel:
         gain, level = gain_and_level(mean)
         return NMFModel(W=W, H=Ht.T, power=self.power, gain=gain, level=level, weights=weights)
 
-    def _objective(self, model: NMFModel) -> Objective:
+    def objective(self, model: NMFModel) -> Objective:
+        """Return what is minimised, in the units of a model."""
         beta = snapped(self.beta)
         penalties = Penalties(
             sparsity=self.sparsity, smoothness=self.smoothness, ard=self.ard, beta=beta, level=model.level

@@ -160,16 +160,26 @@ def pooled_start(
     N. Gillis and F. Glineur, "A multilevel approach for nonnegative matrix factorization", Journal of
     Computational and Applied Mathematics 236(7), 2012: the idea, there for images.
     """
-    xp, n, n_frames = namespace(V), FRAMES_POOLED, V.shape[1]
-    if n_frames < n * LEAST_POOLED * W.shape[1]:
+    if not long_enough(V, W):
         return W, H
-    few = pooled(V, n)
-    H, run = pooled(H, n), Run()
+    few = pooled(V, FRAMES_POOLED)
+    H, run = pooled(H, FRAMES_POOLED), Run()
     for _ in range(POOLED_STEPS):
         W, H, run = checked_step(
             W, H, run, update=lambda W, H: update(few, W, H), value=lambda W, H: value(few, W, H)
         )
-    return W, xp.ascontiguousarray(xp.repeat(H.T, n, axis=0)[:n_frames]).T
+    return W, repeated(H, V.shape[1])
+
+
+def long_enough(V: Array, W: Array) -> bool:
+    """Say whether V has the frames that `pooled_start` needs."""
+    return bool(V.shape[1] >= FRAMES_POOLED * LEAST_POOLED * W.shape[1])
+
+
+def repeated(H: Array, n_frames: int) -> Array:
+    """Return activations of pooled frames for each frame, as the transpose of a C-contiguous array."""
+    xp = namespace(H)
+    return xp.ascontiguousarray(xp.repeat(H.T, FRAMES_POOLED, axis=0)[:n_frames]).T
 
 
 def pooled(A: Array, n: int) -> Array:

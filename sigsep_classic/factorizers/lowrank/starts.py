@@ -100,6 +100,15 @@ def scaled_to(mean: float, W: Array, Ht: Array) -> Array:
     return Ht * (mean / now) if now > 0 else Ht
 
 
+def balanced(W: Array, Ht: Array, gain: float) -> tuple[Array, Array]:
+    """Return factors of the same product of which those of a component, H times gain, have the same sum."""
+    xp = namespace(W)
+    wide, loud = W.sum(axis=0), gain * Ht.sum(axis=0)
+    heard = (wide > 0) & (loud > 0)
+    balance = xp.where(heard, xp.sqrt(loud / xp.where(heard, wide, 1)), 1)
+    return W * balance, Ht / balance
+
+
 def random_start(V: Array, n_components: int, *, seed: int, mean: float) -> tuple[Array, Array]:
     """Return W and Hᵀ drawn from |N(0, 1)| + 0.1, scaled so that W H has the mean of V.
 
