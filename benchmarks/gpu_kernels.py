@@ -60,6 +60,24 @@ def beta_joint(put: Put, *, beta: float) -> Any:
     return W, Ht
 
 
+def beta_batch(put: Put, *, solver: str, beta: float) -> Any:
+    """Return the factors of problems of several lengths and ranks after six iterations in one batch."""
+    from sigsep_classic import NMF, fit_many
+
+    Xs = [put(_factors(65, n, 3)[0][None]) for n in (259, 230, 220)]
+    methods = [NMF(n_components=k, solver=solver, beta=beta, n_iter=6, tol=0) for k in (5, 3, 4)]
+    return [(model.W, model.H) for model in fit_many(methods, Xs)]
+
+
+def beta_divergence(put: Put, *, beta: float, weighted: bool = False) -> Any:
+    """Return the divergence."""
+    from sigsep_classic.kernels.beta_divergence import divergence
+
+    V, W, Ht = (put(a) for a in _factors(257, 259, 5))
+    weights = put(_rng().random((259, 257)).astype(REAL)).T if weighted else None
+    return np.array(divergence(V, W, Ht.T, beta=beta, weights=weights))
+
+
 def convolutive(put: Put, *, factor: str, beta: float) -> Any:
     """Return the sums of a convolutive model."""
     from sigsep_classic.kernels.convolutive_nmf import statistics
@@ -325,6 +343,13 @@ CASES: dict[str, Callable[[Put], Any]] = {
         for factor in "WH"
     },
     "beta_nmf: joint": partial(beta_joint, beta=1.0),
+    "beta_nmf: batch, mu, beta 0": partial(beta_batch, solver="mu", beta=0.0),
+    "beta_nmf: batch, momentum": partial(beta_batch, solver="extrapolated", beta=1.0),
+    **{
+        f"beta_divergence: beta {beta:g}": partial(beta_divergence, beta=beta)
+        for beta in (0.0, 0.5, 1.0, 1.5, 2.0)
+    },
+    "beta_divergence: weighted": partial(beta_divergence, beta=1.0, weighted=True),
     "beta_nmf: convolutive, W": partial(convolutive, factor="W", beta=1.0),
     "beta_nmf: convolutive, H": partial(convolutive, factor="H", beta=0.0),
     "complex_nmf: phases of components": partial(complex_nmf, starts=(0, 1, 2, 3, 4)),

@@ -241,6 +241,7 @@ def _placed(data: Frames, frames: slice) -> tuple[Array, Array, Array, int]:
     xp, V, M = namespace(data.V), data.V, data.V if data.weights is None else data.weights
     if V.flags.c_contiguous and M.flags.c_contiguous:
         return V, M, data.bounds, frames.start
+    assert len(data.bounds) == 1, "data of several problems must be C-contiguous"
     V, M = (xp.ascontiguousarray(a[frames]) for a in (V, M))
     n = frames.stop - frames.start
     return V, M, xp.arange(0, 2 * n, n, dtype=np.int64)[None], 0
@@ -284,7 +285,7 @@ def _over_frames(H: Array, N: Array) -> Array:
     """Return the sum over frames of H (problems, frames, components) times N, (problems, components, freq)."""
     xp, (n, rows, n_k) = namespace(H), H.shape
     if n == 1:
-        return (H[0].T @ N[0])[None]
+        return xp.matmul(H[0].T, N[0])[None]
     parts = parts_of(rows)
     cut = rows // parts * parts
     sums = xp.matmul(

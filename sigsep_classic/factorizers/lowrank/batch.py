@@ -208,9 +208,11 @@ class Batch:
     ) -> tuple[tuple[Array, Array], np.ndarray]:
         """Return new factors after an update from a point ahead, and the next pace; see `solvers.momentum_step`."""
         following = (1 + np.sqrt(1 + 4 * pace**2)) / 2
-        by = namespace(newest[0]).asarray(
-            np.minimum((pace - 1) / following, MOST_AHEAD), dtype=newest[0].dtype
-        )
+        by, xp = np.minimum((pace - 1) / following, MOST_AHEAD), namespace(newest[0])
+        if (by == by[0]).all():  # nothing to send
+            by = xp.full(len(by), by[0], dtype=newest[0].dtype)
+        else:
+            by = xp.asarray(by, dtype=newest[0].dtype)
         limits = {"least": LEAST_CHANGE, "largest": LARGEST_CHANGE}
         W, H = (beta_tiles.ahead(A, B, by, **limits) for A, B in zip(newest, before, strict=True))
         self._update(data, W, H)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sigsep_classic.backend import namespace
+from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.errors import NumericalError
+from sigsep_classic.kernels import beta_tiles
 from sigsep_classic.typing import Array
 
 CHECK_EVERY = 5
@@ -202,6 +203,10 @@ def _ahead(now: Array, before: Array | None, ahead: float) -> Array:
     if before is None or ahead == 0:
         return now.copy()
     xp, one = namespace(now), now.dtype.type(1)
+    if is_cuda(now):
+        by = xp.full(1, ahead, dtype=now.dtype)
+        now, before = xp.ascontiguousarray(now)[None], xp.ascontiguousarray(before)[None]
+        return beta_tiles.ahead(now, before, by, least=LEAST_CHANGE, largest=LARGEST_CHANGE)[0]
     factor = xp.divide(now, xp.where(before > 0, before, xp.where(now > 0, now, one)))
     factor -= one
     xp.clip(factor, LEAST_CHANGE, LARGEST_CHANGE, out=factor)
