@@ -263,8 +263,9 @@ class NMF(Iterative[NMFModel]):
         numbers of frames, and share X in memory: all but coordinate descent ("hals", as "extrapolated" is for β = 2)
         and sparsity, sparseness, smoothness and ard, which go one after the other.
         """
-        fit = fit_mixed if any(is_cuda(X) for _, X in problems) else side_by_side
-        return fit(problems, callback=callback)
+        return (fit_mixed if any(is_cuda(X) for _, X in problems) else side_by_side)(
+            problems, callback=callback
+        )
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
         """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
@@ -349,7 +350,7 @@ class NMF(Iterative[NMFModel]):
         if self.pools(X, model):
             o = self.objective(model)
             W, H = pooled_start(X, model.W, model.H, update=o.update, value=o.value)
-            model = replace(model, W=W, H=H)
+            return replace(model, W=W, H=H)
         return model
 
     def _model(self, W: Array, Ht: Array, mean: float, weights: Array | None) -> NMFModel:
