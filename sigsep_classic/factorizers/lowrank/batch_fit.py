@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from sigsep_classic.backend import is_cuda
-from sigsep_classic.factorizers.base import ManyCallback, Problem
+from sigsep_classic.factorizers.base import ManyCallback, Problem, side_by_side
 from sigsep_classic.factorizers.lowrank.batch import Batch, Lane, batches, can_batch
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
 from sigsep_classic.factorizers.lowrank.solvers import (
@@ -28,8 +28,10 @@ START_ITER = 10
 Told = Callable[[Any, int, NMFModel], bool | None]
 
 
-def fit_mixed(problems: Sequence[Problem], *, callback: ManyCallback | None) -> list[FittedNMF]:
-    """Return the model of each (NMF, X): in batches on a GPU, the others one after the other."""
+def fit_together(problems: Sequence[Problem], *, callback: ManyCallback | None) -> list[FittedNMF]:
+    """Return the model of each (NMF, X): on a CPU on a thread each, on a GPU in batches, or one after the other."""
+    if not any(is_cuda(X) for _, X in problems):
+        return side_by_side(problems, callback=callback)
     prepared: dict[tuple[int, float], Array] = {}
     given: dict[int, tuple[Any, Array]] = {}
     for n, (method, X) in enumerate(problems):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, Self
 
-from sigsep_classic.backend import is_cuda, namespace
+from sigsep_classic.backend import namespace
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import (
     Iterative,
@@ -15,10 +15,9 @@ from sigsep_classic.factorizers.base import (
     gain_and_level,
     level_of,
     magnitudes,
-    side_by_side,
     usual_stft,
 )
-from sigsep_classic.factorizers.lowrank.batch_fit import best_start, fit_mixed
+from sigsep_classic.factorizers.lowrank.batch_fit import best_start, fit_together
 from sigsep_classic.factorizers.lowrank.fitted import FittedNMF, NMFModel
 from sigsep_classic.factorizers.lowrank.objective import Objective
 from sigsep_classic.factorizers.lowrank.options import check_options, rule_of, same_array
@@ -263,9 +262,7 @@ class NMF(Iterative[NMFModel]):
         numbers of frames, and share X in memory: all but coordinate descent ("hals", as "extrapolated" is for β = 2)
         and sparsity, sparseness, smoothness and ard, which go one after the other.
         """
-        return (fit_mixed if any(is_cuda(X) for _, X in problems) else side_by_side)(
-            problems, callback=callback
-        )
+        return fit_together(problems, callback=callback)
 
     def adopt(self, X: Array, start: LowRankModel) -> NMFModel:  # type: ignore[override]
         """Return W and H of ``start`` as a starting point, copied, in the dtype and on the device of V.
