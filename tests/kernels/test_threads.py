@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from sigsep_classic.backend import n_threads
-from sigsep_classic.kernels.threads import run_blocks
+from sigsep_classic.kernels.threads import run_blocks, run_tasks
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
@@ -71,3 +71,34 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     env = os.environ | {"SIGSEP_NUM_THREADS": "3"}
     command = [sys.executable, "-W", "ignore", "-c", script]
     assert subprocess.run(command, env=env, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_tasks_are_all_done_and_use_one_thread_each(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setenv("SIGSEP_NUM_THREADS", str(n))
+    seen: dict[int, int] = {}
+
+    def task(i: int) -> None:
+        seen[i] = n_threads()
+        run_blocks(lambda first, stop: None, 8)  # a kernel inside a task waits for no other thread
+
+    run_tasks(task, 20)
+    assert seen == dict.fromkeys(range(20), 1)
+    assert n_threads() == n
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_task_that_fails_is_told_and_stops_what_has_not_begun(
+    monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    monkeypatch.setenv("SIGSEP_NUM_THREADS", str(n))
+    begun: list[int] = []
+
+    def task(i: int) -> None:
+        begun.append(i)
+        if i == 0:
+            raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        run_tasks(task, 10_000)
+    assert len(begun) < 10_000
