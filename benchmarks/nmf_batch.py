@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tests.threads import threads
 
 from benchmarks.timing import compare, header
+from sigsep_classic.backend import threads
 
 B, F, T, K, N_ITER = 64, 257, 160, 8, 30
 THREADS = 2
