@@ -8,22 +8,22 @@ back in a fixed order. Nothing of size freq × frames × lags exists, and V is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace, real_like
-from sigsep_classic.kernels import cuda
-from sigsep_classic.kernels.beta_divergence import CUDA_TILE, _divergence_tile
+from sigsep_classic.kernels import convolutive_stacks
+from sigsep_classic.kernels.beta_divergence import _divergence_tile
 from sigsep_classic.kernels.beta_nmf import multiply
 from sigsep_classic.kernels.beta_sweep import tiny_of
-from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, kind_of
+from sigsep_classic.kernels.betas import DATA_FLOOR, MODEL_FLOOR, kind_of, snapped
 from sigsep_classic.kernels.convolutive_tiles import INNER, OUTER, even_size, multiply_entries, tile_sums
 from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
-_SUM_TILE = 1 << 15
+_SUM_TILE, _MODEL_TILE = 1 << 15, 1 << 22
 
 
 def multiplicative_update(
@@ -71,7 +71,9 @@ def multiplicative_update(
     if penalty is not None:
         denominator += penalty
     tiny = tiny_of(V.dtype, factor, gain)
-    if is_cuda(V) or not enabled():
+    if is_cuda(V):
+        convolutive_stacks.multiply(A, numerator, denominator, exponent, tiny)
+    elif not enabled():
         multiply(A, numerator, denominator, exponent, tiny)
     else:
         assert A.flags.c_contiguous
@@ -106,13 +108,16 @@ def statistics(
 
 def divergence(V: Array, W: Array, H: Array, *, beta: float, gain: float = 1.0) -> float:
     """Return the β-divergence of V from W ∗ H, summed over all entries, in units of ``gain * V``."""
-    xp, g, Vt = namespace(V), real_like(V, gain), V.T
+    if is_cuda(V):
+        roles = _roles(V.shape, W, H, "H", gain)
+        return convolutive_stacks.divergence(V, *roles, True, snapped(beta), gain)
+    g, Vt = real_like(V, gain), V.T
     sums = np.zeros(len(Vt))
 
     def work(tile: slice, model: Array) -> None:
         sums[tile.start] = _divergence_tile(Vt[tile] * g, model, beta)
 
-    _each_tile(work, W, H * g, V.shape, _SUM_TILE if xp is np else CUDA_TILE)
+    _each_tile(work, W, H * g, V.shape, _SUM_TILE)
     return float(sums.sum())
 
 
@@ -127,11 +132,14 @@ def convolved(W: Array, H: Array, shape: tuple[int, int]) -> Array:
         Bins and frames of the result; what the convolution has beyond is left out.
     """
     out = namespace(W).empty(shape[::-1], dtype=W.dtype)
+    if is_cuda(W):
+        convolutive_stacks.model_into(out, *_roles(shape, W, H, "H", 1.0))
+        return out.T
 
     def work(tile: slice, model: Array) -> None:
         out[tile] = model
 
-    _each_tile(work, W, H, shape, CUDA_TILE)
+    _each_tile(work, W, H, shape, _MODEL_TILE)
     return out.T
 
 
@@ -176,18 +184,14 @@ def _sums_in_range(A: Array, B: Array, rows: int, n_a: int, n_b: int) -> Array:
     sums = B[n_b - 1 : n_b + I - 1].astype(np.float64)
     sums[0] = B[:n_b].sum(axis=0, dtype=np.float64)  # of shift I - 1; each smaller one sees a row more
     upto = xp.cumsum(xp.cumsum(sums, axis=0)[::-1], axis=2).transpose(2, 1, 0)
-    out = xp.empty((rows, *A.shape[1:]), dtype=A.dtype)
-    out[:] = upto[J - 1]
-    for a in range(max(0, n_a - J + 1), rows):
-        out[a] = upto[n_a - a - 1]
-    return out
+    seen = xp.minimum(J - 1, n_a - 1 - xp.arange(rows))  # fewer where V ends
+    return upto[seen].astype(A.dtype)
 
 
 def _each_tile(
     work: Callable[[slice, Array], None], W: Array, H: Array, shape: tuple[int, int], size: int
 ) -> None:
     """Call ``work(frames, model)`` with the model (frames, freq) of one tile of frames after the other."""
-    xp = namespace(W)
     A, B, n_t, n_f = _roles(shape, W, H, "H", 1.0)
     right = _windows(B, A.shape[2], slice(0, n_f))
     width = max(right.shape)
@@ -198,11 +202,8 @@ def _each_tile(
             tile = slice(i * rows, min((i + 1) * rows, n_t))
             work(tile, _lags(A, B.shape[2], tile) @ right.T)
 
-    if xp is np:
-        with single_threaded_blas():
-            run_blocks(run, -(-n_t // rows))
-    else:
-        run(0, -(-n_t // rows))
+    with single_threaded_blas():
+        run_blocks(run, -(-n_t // rows))
 
 
 def _windows(B: Array, I: int, tile: slice) -> Array:
@@ -252,65 +253,20 @@ def _cpu(
 def _numpy(
     V: np.ndarray, A: np.ndarray, B: np.ndarray, n_a: int, n_b: int, of_H: bool, beta: float, gain: float
 ) -> tuple[np.ndarray, ...]:
-    def ratios(v: np.ndarray, m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        v = np.maximum(v * real_like(v, gain), real_like(v, DATA_FLOOR if beta <= 0 else 0))
-        m = np.maximum(m, real_like(m, MODEL_FLOOR))
-        P = m ** real_like(m, beta - 1)
-        return v * P / m, P
-
-    return _contracted(V, A, B, n_a, n_b, of_H, beta, ratios, slice(0, V.shape[1]))
+    I, J = A.shape[2], B.shape[2]
+    Vt = np.ascontiguousarray(V.T)
+    left, right = _lags(A, J, slice(0, n_a)), _windows(B, I, slice(0, n_b))
+    M = left @ right.T if of_H else right @ left.T
+    v = np.maximum(Vt * real_like(V, gain), real_like(V, DATA_FLOOR if beta <= 0 else 0))
+    M = np.maximum(M, real_like(M, MODEL_FLOOR))
+    P = M ** real_like(M, beta - 1)
+    sums = tuple(np.zeros_like(A) for _ in range(1 if beta == 1 else 2))
+    for total, R in zip(sums, (v * P / M, P), strict=False):
+        _added(total, R @ right if of_H else R.T @ right, 0, J)
+    return sums
 
 
 def _gpu(
     V: Array, A: Array, B: Array, n_a: int, n_b: int, of_H: bool, beta: float, gain: float
 ) -> tuple[Array, ...]:
-    def ratios(v: Array, P: Array) -> tuple[Array, Array]:
-        N = namespace(P).empty_like(P)
-        sizes = (cuda.long(P.size), kind_of(beta), 0)
-        cuda.launch(
-            "beta_nmf",
-            "ratios",
-            grid=(cuda.blocks_for(P.size, 256),),
-            block=(256,),
-            args=(v, v, N, P, *sizes, float(beta), float(gain), MODEL_FLOOR, DATA_FLOOR),
-            real=V.dtype,
-        )
-        return N, P
-
-    width = max(V.shape[0], A.shape[1] * A.shape[2] * B.shape[2])
-    return _contracted(V, A, B, n_a, n_b, of_H, beta, ratios, slice(0, max(1, CUDA_TILE // width)))
-
-
-def _contracted(
-    V: Array,
-    A: Array,
-    B: Array,
-    n_a: int,
-    n_b: int,
-    of_H: bool,
-    beta: float,
-    ratios: Callable[[Array, Array], tuple[Array, Array]],
-    run: slice,
-) -> tuple[Array, ...]:
-    """N and P (β = 1: N alone) by library products over tiles of as many frames as ``run`` is long."""
-    xp, I, J = namespace(V), A.shape[2], B.shape[2]
-    Vt = xp.ascontiguousarray(V.T)
-    sums = tuple(xp.zeros_like(A) for _ in range(1 if beta == 1 else 2))
-    whole = _windows(B, I, slice(0, n_b)) if of_H else _lags(A, J, slice(0, n_a))
-    products = [0] * len(sums)
-    for tile in _tiles(len(Vt), run.stop):
-        stacked = _lags(A, J, tile) if of_H else _windows(B, I, tile)
-        for s, R in zip(range(len(sums)), ratios(Vt[tile], stacked @ whole.T), strict=False):
-            if of_H:
-                _added(sums[s], R @ whole, tile.start, J)
-            else:
-                products[s] = products[s] + R.T @ stacked
-    if not of_H:
-        for total, product in zip(sums, products, strict=True):
-            _added(total, product, 0, J)
-    return sums
-
-
-def _tiles(length: int, size: int) -> Iterator[slice]:
-    for start in range(0, length, size):
-        yield slice(start, min(start + size, length))
+    return convolutive_stacks.sums(V, A, B, n_a, n_b, of_H, beta, gain)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sigsep_classic.kernels import beta_nmf, convolutive_nmf
+from sigsep_classic.kernels import beta_nmf, convolutive_nmf, convolutive_stacks
 from sigsep_classic.kernels.convolutive_nmf import (
     convolved,
     divergence,
@@ -79,7 +81,7 @@ def test_every_twin_has_the_sums_of_the_papers(line, real, sizes, beta, factor):
         theirs = theirs if factor == "W" else rows_of(theirs)
         assert_allclose(ours, theirs, rtol=TOLERANCE[real.name])
     if line is not None:
-        assert {op for op, _ in line.launches} == {"beta_nmf"}
+        assert {op for op, _ in line.launches} == {"convolutive_stacks"}
 
 
 @pytest.mark.parametrize("factor", ["W", "H"])
@@ -135,6 +137,35 @@ def test_several_tiles_are_covered_and_templates_may_be_longer_than_one(line, sh
         ]  # fmt: skip
         ours = [A[t, 0, s] for A in got for t, s in places]
     assert_allclose(ours, np.ravel(pairs), rtol=1e-10)
+
+
+@pytest.mark.parametrize("tile", [1, 7, 30])
+@pytest.mark.parametrize("sizes", ["NMFD", "NMF2D", "as long as V"])
+def test_on_a_gpu_tiles_of_any_size_give_the_sums_of_the_papers(monkeypatch, sizes, tile):
+    V, W, H = problem(*SIZES[sizes])
+    monkeypatch.setattr(convolutive_stacks, "TILE", tile)
+    with emulated():
+        for factor, beta in (("W", 0.0), ("H", 1.0)):
+            expected = reference.sums(V, W, H, factor=factor, beta=beta)
+            for ours, theirs in zip(statistics(V, W, H, factor=factor, beta=beta), expected, strict=True):
+                assert_allclose(ours, theirs if factor == "W" else rows_of(theirs), rtol=1e-11)
+        M = convolved(W, H, V.shape)
+        found = divergence(V, W, H, beta=1.0)
+    assert_allclose(M, reference.convolved(W, H, V.shape), rtol=1e-11)
+    assert_allclose(found, (V * np.log(V / M) - V + M).sum(), rtol=1e-11)
+
+
+def test_on_a_gpu_no_array_is_as_large_as_frequencies_by_frames_by_lags(monkeypatch):
+    V, W, H = problem(30, 400, 30, 2, 40, 1, 400)
+    monkeypatch.setattr(convolutive_stacks, "TILE", 1000)
+    with emulated():
+        statistics(V, W, H, factor="H", beta=0.0)  # imports
+        tracemalloc.start()
+        for factor in "WH":
+            statistics(V, W, H, factor=factor, beta=0.0)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 40 * V.nbytes / 5  # the emulator's copies of V and H are in it
 
 
 @pytest.mark.parametrize("beta", BETAS)
