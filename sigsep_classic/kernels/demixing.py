@@ -16,7 +16,7 @@ import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.kernels import cuda
+from sigsep_classic.kernels import demixing_cuda
 from sigsep_classic.kernels.demixing_loops import (
     RULES,
     SWEEPS,
@@ -30,7 +30,7 @@ from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array
 
-_THREADS, _BINS = 64, 32  # of the CUDA twin: threads for a covariance, bins a block
+CUDA_CONSTANTS = demixing_cuda.PASSES
 _LEAST_BLOCKS, _MOST_BLOCKS, _BLOCK_BYTES = 16, 64, 1 << 19
 
 
@@ -165,7 +165,7 @@ def _numpy(Z: np.ndarray, R: Any, weights: Any, task: _Task) -> Any:
     if weights is not None:
         V = _covariances(z, weights) + 0j
         if task.load is not None:
-            V = _loaded(V, task.load)
+            V = demixing_cuda.loaded(V, task.load)
         if task.kind == "covariances":
             return V
         R = R.astype(complex)
@@ -185,12 +185,6 @@ def _covariances(z: Array, weights: Array) -> Array:
     xp = namespace(z)
     V = [(z * w[:, None]) @ z.conj().swapaxes(1, 2) for w in weights]
     return xp.stack(V, axis=1).astype(xp.complex128) / z.shape[2]
-
-
-def _loaded(V: Array, load: Array) -> Array:
-    xp, dims = namespace(V), V.shape[-1]
-    trace = xp.einsum("fnii->fn", V).real * (load / dims)[:, None]
-    return V + trace[:, :, None, None] * xp.eye(dims)
 
 
 def _cpu(Z: np.ndarray, R: Any, weights: Any, task: _Task) -> Any:
@@ -246,59 +240,9 @@ def split(X: Array, T: Array, block: int = 64) -> Array:
 def _gpu(Z: Array, R: Any, weights: Any, task: _Task) -> Any:
     xp = namespace(Z)
     if weights is not None:
-        V = _gpu_covariances(Z, xp.ascontiguousarray(weights, dtype=Z.dtype))
-        if task.load is not None:
-            V = _loaded(V, task.load)
+        V = demixing_cuda.covariances(Z, xp.ascontiguousarray(weights, dtype=Z.dtype), load=task.load)
         if task.kind == "covariances":
             return V
-        R = _gpu_update(xp.array(R, dtype=xp.complex128, order="C"), V, task)
-    n_freq, dims, _, n_frames = Z.shape
-    n_sources, groups = R.shape[1], min(n_freq, _LEAST_BLOCKS) if task.summed else n_freq
-    rows = xp.ascontiguousarray(R, dtype=xp.complex128).view(xp.float64).astype(Z.dtype)
-    load = xp.zeros(n_freq, Z.dtype) if task.load is None else xp.asarray(task.load, dtype=Z.dtype)
-    power = xp.empty((n_sources, groups, n_frames), Z.dtype)
-    cuda.launch(
-        "demixing",
-        "powers",
-        grid=(cuda.blocks_for(n_frames, 128), groups, n_sources),
-        block=(128,),
-        args=(Z, rows, load, power, n_freq, n_sources, dims, n_frames, groups),
-        real=Z.dtype,
-    )
-    if task.summed:
-        power = power.sum(axis=1, dtype=xp.float64).astype(Z.dtype)
+        R = demixing_cuda.updated(R, V, rule_for(task.rule, Z.shape[1]), task.pair_array())
+    power = demixing_cuda.powers(Z, R, task.load, task.summed)
     return power if task.kind == "powers" else (R, power)
-
-
-def _gpu_covariances(Z: Array, weights: Array) -> Array:
-    xp = namespace(Z)
-    n_freq, dims, _, n_frames = Z.shape
-    n_sources = len(weights)
-    V = xp.empty((n_freq, n_sources, dims, dims), xp.complex128)
-    shared = int(weights.shape[1] == 1)
-    cuda.launch(
-        "demixing",
-        "covariances",
-        grid=(n_freq, dims * (dims + 1) // 2),
-        block=(_THREADS,),
-        args=(Z, weights, V.view(xp.float64), n_freq, n_sources, dims, n_frames, shared),
-        real=Z.dtype,
-    )
-    return V
-
-
-def _gpu_update(R: Array, V: Array, task: _Task) -> Array:
-    xp = namespace(R)
-    n_freq, dims = R.shape[:2]
-    pairs = xp.asarray(task.pair_array() if task.pairs else np.zeros((1, 2)), dtype=xp.int32)
-    scratch = xp.empty((n_freq, (3 * dims + 6) * dims * 2), xp.float64)
-    rule = rule_for(task.rule, dims)
-    cuda.launch(
-        "demixing_ipa" if rule == "ipa" else "demixing_rules",
-        rule,
-        grid=(cuda.blocks_for(n_freq, _BINS),),
-        block=(_BINS,),
-        args=(R.view(xp.float64), V.view(xp.float64), pairs, scratch, n_freq, dims, len(task.pairs)),
-        real=np.dtype("float64"),
-    )
-    return R

@@ -127,7 +127,7 @@ __device__ void adjust(given C, int k, double* numbers, matrix t, matrix y, matr
   }
 }
 
-extern "C" __global__ void ipa(ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(32) ipa(ARGUMENTS) {
   BIN;
   NUMBERS;
   matrix C = work, H = work + size, E = work + 2 * size;

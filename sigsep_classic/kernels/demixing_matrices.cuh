@@ -28,6 +28,12 @@ __device__ bool silent(given V, int dims) {
   return true;
 }
 
+__device__ __forceinline__ void exchange(bool wanted, matrix x, matrix y) {
+  const cplx a = *x, b = *y;
+  *x = wanted ? b : a;
+  *y = wanted ? a : b;
+}
+
 // A = R^-1 by elimination with row pivots; B is overwritten.
 __device__ void invert(given R, matrix A, matrix B, int dims) {
   for (int i = 0; i < dims * dims; i++) {
@@ -35,16 +41,17 @@ __device__ void invert(given R, matrix A, matrix B, int dims) {
     A[i] = make(i / dims == i % dims ? 1.0 : 0.0, 0.0);
   }
   for (int k = 0; k < dims; k++) {
-    int best = k;
-    for (int i = k + 1; i < dims; i++)
-      if (squared(B[i * dims + k]) > squared(B[best * dims + k])) best = i;
-    const cplx scale = inverse(B[best * dims + k]);
+    for (int i = k + 1; i < dims; i++) {  // exchanges that need no row whose number is data: all stays in registers
+      const bool better = squared(B[i * dims + k]) > squared(B[k * dims + k]);
+      for (int j = 0; j < dims; j++) {
+        exchange(better, B + k * dims + j, B + i * dims + j);
+        exchange(better, A + k * dims + j, A + i * dims + j);
+      }
+    }
+    const cplx scale = inverse(B[k * dims + k]);
     for (int j = 0; j < dims; j++) {
-      const cplx b = B[best * dims + j], a = A[best * dims + j];
-      B[best * dims + j] = B[k * dims + j];
-      A[best * dims + j] = A[k * dims + j];
-      B[k * dims + j] = b * scale;
-      A[k * dims + j] = a * scale;
+      B[k * dims + j] = B[k * dims + j] * scale;
+      A[k * dims + j] = A[k * dims + j] * scale;
     }
     for (int i = 0; i < dims; i++) {
       if (i == k) continue;
@@ -106,14 +113,23 @@ __device__ double through(given V, given row, matrix out, int dims) {
   return size;
 }
 
-// What each rule begins with: thread f of bins, its matrices, and scratch of its own.
+// What each rule begins with: thread f of bins, its matrices, and scratch of its own, which neighbouring threads
+// read together: in registers where the number of channels is told to the compiler, else in local memory, for many
+// channels in global memory.
+#ifdef DIMS
+#define SCRATCH const int dims = DIMS; cplx scratch[(3 * DIMS + 6) * DIMS]; matrix work = scratch
+#elif defined(MOST)
+#define SCRATCH const int dims = channels; cplx scratch[(3 * MOST + 6) * MOST]; matrix work = scratch
+#else
+#define SCRATCH const int dims = channels; matrix work = (matrix)memory + (long long)f * (3 * dims + 6) * dims
+#endif
 #define BIN                                                              \
   const int f = blockIdx.x * blockDim.x + threadIdx.x;                   \
   if (f >= n_freq) return;                                               \
+  SCRATCH;                                                               \
   matrix R = (matrix)rows + (long long)f * dims * dims;                  \
-  given V = (given)covariance + (long long)f * dims * dims * dims;       \
-  matrix work = (matrix)scratch + (long long)f * (3 * dims + 6) * dims;  \
+  const cplx* V = (const cplx*)covariance + (long long)f * dims * dims * dims;   \
   matrix vectors = work + 3 * dims * dims;                               \
   const int size = dims * dims;
 #define NUMBERS double* numbers = (double*)(vectors + 4 * dims)
-#define ARGUMENTS double *rows, const double *covariance, const int *pairs, double *scratch, int n_freq, int dims, int n_pairs
+#define ARGUMENTS double *rows, const double *covariance, const int *pairs, double *memory, int n_freq, int channels, int n_pairs

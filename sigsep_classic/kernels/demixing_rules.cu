@@ -42,7 +42,7 @@ __device__ void joint(pair2 u, pair2 s, cplx* x) {
   x[3] = x[3] * h;
 }
 
-extern "C" __global__ void ip1(ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(32) ip1(ARGUMENTS) {
   BIN;
   NUMBERS;
   matrix A = work, L = work + size, x = vectors;
@@ -131,7 +131,7 @@ __device__ void replace_two(given R, matrix A, int m, int n, int dims) {
   }
 }
 
-extern "C" __global__ void ip2(ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(32) ip2(ARGUMENTS) {
   BIN;
   NUMBERS;
   matrix A = work, L = work + size, P = vectors, Q = vectors + 2 * dims;
@@ -152,7 +152,7 @@ extern "C" __global__ void ip2(ARGUMENTS) {
   }
 }
 
-extern "C" __global__ void iss1(ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(32) iss1(ARGUMENTS) {
   BIN;
   matrix row = vectors, x = vectors + dims;
   for (int n = 0; n < dims; n++) {
@@ -176,7 +176,7 @@ __device__ pair2 between(given V, given first, given second, matrix x, matrix y,
   return u;
 }
 
-extern "C" __global__ void iss2(ARGUMENTS) {
+extern "C" __global__ void __launch_bounds__(32) iss2(ARGUMENTS) {
   BIN;
   matrix first = vectors, second = vectors + dims, x = vectors + 2 * dims, y = vectors + 3 * dims;
   for (int p = 0; p < n_pairs; p++) {

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from sigsep_classic.kernels.demixing_cuda import RULES as CUDA_CONSTANTS  # noqa: F401
 from sigsep_classic.kernels.demixing_matrices import (
     LEAST,
     LOOP,

@@ -12,6 +12,7 @@ import numpy as np
 
 from sigsep_classic.backend import is_cuda, namespace
 from sigsep_classic.errors import ParameterError, ShapeError
+from sigsep_classic.kernels import cuda, demixing_cuda
 from sigsep_classic.kernels.demixing import sweep
 from sigsep_classic.kernels.demixing_factors import LARGEST
 from sigsep_classic.kernels.demixing_frames import PAD
@@ -23,7 +24,7 @@ from sigsep_classic.kernels.variance_sums import variance_sums
 from sigsep_classic.kernels.variance_weights import in_dtype, variance_weights
 from sigsep_classic.typing import Array
 
-_BLOCKS = 16
+_BLOCKS, _THREADS = 16, 128
 
 
 def low_rank_sweep(
@@ -106,6 +107,8 @@ def _check(Z: Array, R: Array, T: Array, V: Array, share: Array, rule: str) -> N
 
 def raised(factor: Array, sums: Array, exponent: float) -> Array:
     """Return a factor times (sums[0] / sums[1]) to the exponent; unchanged where the second sum is 0."""
+    if is_cuda(factor) and factor.shape == sums.shape[1:] and sums.dtype == factor.dtype:
+        return _gpu_raised(factor, sums, exponent)
     xp = namespace(factor)
     known = sums[1] > 0
     ratio = xp.where(known, sums[0] / xp.where(known, sums[1], 1), 1)
@@ -137,7 +140,41 @@ def _numpy(
 def _gpu(
     Z: Array, R: Array, T: Array, V: Array, share: Array, task: _Task
 ) -> tuple[Array, Array, Array, Array]:
-    return _numpy(Z, R, T, V, share, task)  # of kernels of other operations
+    dims = Z.shape[1]
+    if not demixing_cuda.constants(dims, Z.dtype):
+        return _numpy(Z, R, T, V, share, task)  # of kernels of other operations
+    Z, T, V, share = (namespace(Z).ascontiguousarray(a) for a in (Z, T, V, share))
+    covariances = demixing_cuda.covariances(Z, None, (T, V, share), load=task.load)
+    pairs = np.array(pairs_of(task.pairs, dims), dtype=np.int64).reshape(-1, 2)
+    R = demixing_cuda.updated(R, covariances, rule_for(task.rule, dims), pairs)
+    P = demixing_cuda.powers(Z, R, task.load, summed=False)
+    xp, (sources, freq, components) = namespace(Z), T.shape
+    scaled, scales = xp.empty_like(T), xp.empty(T.shape[:2], dtype=T.dtype)
+    cuda.launch(
+        "low_rank_sweep",
+        "normalize",
+        grid=(cuda.blocks_for(sources * freq, _THREADS),),
+        block=(_THREADS,),
+        args=(R.view(xp.float64), T, scaled, scales, freq, sources, dims, components),
+        real=T.dtype,
+    )
+    updated = raised(scaled, variance_sums(P, scales, scaled, V, over="frames"), task.exponent)
+    return R, scaled, updated, variance_sums(P, scales, updated, V, over="freq")
+
+
+def _gpu_raised(factor: Array, sums: Array, exponent: float) -> Array:
+    xp = namespace(factor)
+    factor, sums = xp.ascontiguousarray(factor), xp.ascontiguousarray(sums)
+    out = xp.empty_like(factor)
+    cuda.launch(
+        "low_rank_sweep",
+        "raised",
+        grid=(cuda.blocks_for(factor.size, _THREADS),),
+        block=(_THREADS,),
+        args=(factor, sums, out, cuda.long(factor.size), float(exponent), float(LARGEST)),
+        real=factor.dtype,
+    )
+    return out
 
 
 def _cpu(
