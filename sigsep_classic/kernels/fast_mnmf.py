@@ -26,8 +26,10 @@ from sigsep_classic.kernels.jit import enabled
 from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
+CUDA_CONSTANTS = ({"SOURCES": 1, "DIMS": 1}, {"SOURCES": 4, "DIMS": 4}, {"SOURCES": 6, "DIMS": 8})
+
 _BLOCKS = 16
-_THREADS = 128
+_THREADS, _BINS = 128, 4
 
 
 def update_spectra(
@@ -83,39 +85,66 @@ def _line(like: Array) -> Callable[..., Any]:
     return _gpu if is_cuda(like) else _cpu if enabled() else _numpy
 
 
-# ---- all cells at once, in products of matrices: what a GPU does, and what the loops are compared with
+# ---- on the GPU: what a cell needs stays in registers, matrices are contracted by cuBLAS
 
 
-def _numpy(what: str, *args: Any) -> Any:
-    return _whole(_terms, what, *args)
+def _gpu(
+    what: str, P: Any, ridge: Any, U: Any, W: Array, H: Array, G: Array, level: float, pad: int = 0
+) -> Any:
+    xp, (sources, freq, components), frames, dims = namespace(W), W.shape, H.shape[2], G.shape[2]
+    local = int(len(G) > 1)
+    if what == "precisions":
+        U = xp.empty((dims, freq, frames + pad), dtype=W.dtype)
+        _launch(what, (freq,), G, W, H, G, U, freq, frames, components, local, pad, float(level))
+        return U
+    sizes = (freq, frames, components, P.shape[2], local)
+    if what == "gains":
+        found = xp.empty((2, freq, sources, dims), dtype=xp.float64)
+        _launch(what, (freq,), G, P, ridge, W, H, G, found, *sizes)
+        if not local:
+            found = found.sum(axis=1, keepdims=True)
+        return _updated(G.astype(xp.float64), found[0], found[1]).astype(G.dtype)
+    pulls = xp.empty((2, sources, freq, frames), dtype=W.dtype)
+    grid = (cuda.blocks_for(frames, _THREADS), min(cuda.blocks_for(freq, _BINS), cuda.MAX_GRID_Y))
+    for factor in ("W", "H"):
+        _launch("pulls", grid, G, P, ridge, W, H, G, pulls, *sizes)
+        if factor == "W":
+            W = _updated(W, *(pull @ H.swapaxes(1, 2) for pull in pulls))
+        else:
+            H = _updated(H, *(W.swapaxes(1, 2) @ pull for pull in pulls))
+    return W, H
 
 
-def _gpu(what: str, *args: Any) -> Any:
-    return _whole(_launched_terms, what, *args)
+def _launch(name: str, grid: tuple[int, ...], G: Array, *args: Any) -> None:
+    _, sources, dims = G.shape
+    cuda.launch(
+        "fast_mnmf",
+        name,
+        grid=grid,
+        block=(_THREADS,),
+        args=tuple(namespace(G).ascontiguousarray(a) if hasattr(a, "flags") else a for a in args),
+        real=G.dtype,
+        SOURCES=sources,
+        DIMS=dims,
+    )
 
 
-def _whole(
-    terms: Callable[..., Any],
-    what: str,
-    P: Any,
-    ridge: Any,
-    U: Any,
-    W: Array,
-    H: Array,
-    G: Array,
-    level: float,
-    pad: int = 0,
+# ---- all cells at once, in products of matrices: what the loops are compared with
+
+
+def _numpy(
+    what: str, P: Any, ridge: Any, U: Any, W: Array, H: Array, G: Array, level: float, pad: int = 0
 ) -> Any:
     with single_threaded_blas():
         if what == "precisions":
-            U = terms(None, None, W @ H, G)
+            U = _terms(None, None, W @ H, G)
             return _padded(U * U.dtype.type(level), pad)
         if what == "gains":
             power = W @ H
-            up, down = terms(P, ridge, power, G)
+            up, down = _terms(P, ridge, power, G)
             return _updated(G, _contracted(power, up, len(G)), _contracted(power, down, len(G)))
         for factor in ("W", "H"):
-            up, down = terms(P, ridge, W @ H, G)
+            up, down = _terms(P, ridge, W @ H, G)
             up, down = _through(G, up), _through(G, down)
             if factor == "W":
                 W = _updated(W, up @ H.swapaxes(1, 2), down @ H.swapaxes(1, 2))
@@ -156,37 +185,6 @@ def _terms(P: Any, ridge: Any, power: Array, G: Array) -> Any:
     if P is None:
         return down
     return (P[:, :, : power.shape[2]] + ridge[:, :, None]) * down * down, down
-
-
-def _launched_terms(P: Any, ridge: Any, power: Array, G: Array) -> Any:
-    xp = namespace(G)
-    sources, freq, frames = power.shape
-    dims = G.shape[2]
-    down = xp.empty((dims, freq, frames), dtype=G.dtype)
-    up = down if P is None else xp.empty_like(down)
-    cuda.launch(
-        "fast_mnmf",
-        "terms",
-        grid=(cuda.blocks_for(frames, _THREADS), min(freq, cuda.MAX_GRID_Y)),
-        block=(_THREADS,),
-        args=(
-            down if P is None else P,
-            down if P is None else ridge,
-            xp.ascontiguousarray(power),
-            G,
-            up,
-            down,
-            sources,
-            dims,
-            freq,
-            frames,
-            frames if P is None else P.shape[2],
-            int(len(G) > 1),
-            int(P is not None),
-        ),
-        real=G.dtype,
-    )
-    return down if P is None else (up, down)
 
 
 # ---- bin by bin
