@@ -29,8 +29,9 @@ CUDA_TILE = 1 << 22
 THREADS = 128
 """Threads of a block on a GPU."""
 
-LANES = 32
-"""Threads that share the sum over the rows of one activation on a GPU."""
+CUDA_CONSTANTS = ({"HELD": 8}, {"HELD": 32})
+
+_FEWEST_HELD, _SHARED_BYTES, _BLOCKS = 8, 48 << 10, 1024
 
 
 def complex_nmf(
@@ -83,7 +84,7 @@ def complex_nmf(
     signals", Proc. ICASSP, 2009 (equation numbers not checked).
     """
     xp = namespace(Y)
-    if penalty is None:
+    if penalty is None and not is_cuda(Y):
         penalty = xp.zeros(len(B), B.dtype)
     sums = xp.zeros((2, *B.shape), B.dtype)
     run = _gpu if is_cuda(Y) else _cpu if enabled() else _numpy
@@ -165,11 +166,11 @@ def _turned(U, E):  # type: ignore[no-untyped-def]
     return np.where(moved, a, 0)
 
 
-def multiplied(H: Array, above: Array, below: Array, penalty: Array, exponent: float) -> Array:
+def multiplied(H: Array, above: Array, below: Array, penalty: Array | None, exponent: float) -> Array:
     """Return H above / (below + penalty p H^(p−1)), 0 where H is next to nothing and H where nothing is below."""
     xp = namespace(H)
     active = real_like(H, TINY) < H
-    if float(penalty.max()) > 0:
+    if penalty is not None and (is_cuda(H) or float(penalty.max()) > 0):  # a GPU need not wait
         powers = xp.where(active, H, 1) ** real_like(H, exponent - 1)
         below = below + penalty * real_like(H, exponent) * powers
     has = below > 0
@@ -195,44 +196,72 @@ def _cpu(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ig
 
 def _gpu(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ignore[no-untyped-def]
     xp = namespace(Y)
-    (K, rows), J = B.shape, U.shape[1]
-    owners = xp.asarray(np.repeat(np.arange(J), np.diff(starts)), dtype=np.int32)
-    tiny = float(np.finfo(B.dtype).tiny)
-    args: tuple[object, ...]
-    for run, D, X in _gpu_tiles(Y, B):
-        h, u = Ht[run], U[run]
-        lanes = min(LANES, rows)
-        parts = xp.empty((2, *h.shape, lanes), B.dtype)
+    K, rows = B.shape
+    held = _held(K, B.dtype)
+    blocks = cuda.blocks_for(rows, THREADS)
+    bounds = xp.asarray(starts, dtype=np.int32)
+    for run, X in _gpu_tiles(Y, B):
+        h, u, data = Ht[run], U[run], xp.ascontiguousarray(Y[:, run])
         for half in "HW" if learn else "H":
-            _gpu_model(Y[:, run], B, h, u, starts, gain, D, X)
+            if half == "W" and not held:
+                _gpu_templates(data, B, h, u, starts, gain, X, sums)
+                continue
+            high = min(len(h), cuda.MAX_GRID_Y if half == "H" else max(1, _BLOCKS // blocks))
+            parts = xp.empty((*h.shape, 4 * blocks) if half == "H" else (high, K, rows), B.dtype)
+            name = "half_activations" if half == "H" else "half_templates"
+            _gpu_half(name, (blocks, high), (data, B, h, u, bounds, gain), X, parts, held)
             if half == "H":
-                args = (B, u, owners, D, X, parts[0], parts[1], len(h), rows, K, J, lanes)
-                _launch("activation_sums", (cuda.blocks_for(parts[0].size, THREADS),), THREADS, args, B)
+                h[:] = multiplied(h, parts.sum(axis=-1), X @ B.T, penalty, exponent)
             else:
-                args = (h, u, owners, D, X, sums[0], sums[1], len(h), rows, K, J)
-                _launch("template_sums", (cuda.blocks_for(rows, THREADS), K), THREADS, args, B)
-            grid = (cuda.blocks_for(rows, THREADS), min(len(h) * J, cuda.MAX_GRID_Y))
-            _launch("turn_phases", grid, THREADS, (u, D, len(h), rows, J, tiny), B)
-            if half == "H":
-                above, below = parts.sum(axis=-1)
-                h[:] = multiplied(h, above, below, penalty, exponent)
+                sums[0] += parts.sum(axis=0)
+                sums[1] += h.T @ X
+
+
+def _held(components: int, real: np.dtype) -> int:
+    """Return for how many components sums of each row fit shared memory, of few sizes; 0: too many."""
+    size = 1 << max(3, (components - 1).bit_length())
+    return size if size * THREADS * real.itemsize <= _SHARED_BYTES else 0
+
+
+def _gpu_half(name, grid, problem, X, parts, held):  # type: ignore[no-untyped-def]
+    data, B, h, u, bounds, gain = problem
+    real, tiny = B.dtype, float(np.finfo(B.dtype).tiny)
+    sizes = (len(h), data.shape[2], B.shape[1], len(B), u.shape[1])
+    args = (data.view(real), B, h, u, bounds, X, parts, *sizes, float(gain), FLOOR, tiny)
+    cuda.launch(
+        "complex_nmf", name, grid=grid, block=(THREADS,), args=args, real=real, HELD=held or _FEWEST_HELD
+    )
+
+
+def _gpu_templates(data, B, h, u, starts, gain, X, sums):  # type: ignore[no-untyped-def]
+    """Half a step in three launches, for more components than shared memory has sums for."""
+    xp = namespace(B)
+    (K, rows), J = B.shape, u.shape[1]
+    owners = xp.asarray(np.repeat(np.arange(J), np.diff(starts)), dtype=np.int32)
+    D = xp.empty((len(h), 2, rows), B.dtype)
+    _gpu_model(data, B, h, u, starts, gain, D, X)
+    args = (h, u, owners, D, X, sums[0], sums[1], len(h), rows, K, J)
+    _launch("template_sums", (cuda.blocks_for(rows, THREADS), K), THREADS, args, B)
+    grid = (cuda.blocks_for(rows, THREADS), min(len(h) * J, cuda.MAX_GRID_Y))
+    _launch("turn_phases", grid, THREADS, (u, D, len(h), rows, J, float(np.finfo(B.dtype).tiny)), B)
 
 
 def _gpu_error(Y, B, Ht, U, starts, gain):  # type: ignore[no-untyped-def]
-    total = 0.0
-    for run, D, X in _gpu_tiles(Y, B):
+    xp, totals = namespace(Y), []
+    for run, X in _gpu_tiles(Y, B):
+        D = xp.empty((len(X), 2, B.shape[1]), B.dtype)
         _gpu_model(Y[:, run], B, Ht[run], U[run], starts, gain, D, X, divide=False)
-        total += float((D * D).sum(dtype=float))
-    return total
+        totals.append((D * D).sum(dtype=float))
+    return float(sum(totals))  # the host waits here, once
 
 
 def _gpu_tiles(Y, B):  # type: ignore[no-untyped-def]
-    """Yield runs of frames, with room for their D and X."""
+    """Yield runs of frames, with room for their X."""
     xp, rows = namespace(Y), B.shape[1]
     length = max(1, min(CUDA_TILE // rows, cuda.MAX_GRID_Y))
     for t in range(0, Y.shape[1], length):
         n = min(length, Y.shape[1] - t)
-        yield slice(t, t + n), xp.empty((n, 2, rows), B.dtype), xp.empty((n, rows), B.dtype)
+        yield slice(t, t + n), xp.empty((n, rows), B.dtype)
 
 
 def _gpu_model(Y, B, h, u, starts, gain, D, X, divide=True):  # type: ignore[no-untyped-def]
@@ -245,4 +274,4 @@ def _gpu_model(Y, B, h, u, starts, gain, D, X, divide=True):  # type: ignore[no-
 
 
 def _launch(name, grid, threads, args, B):  # type: ignore[no-untyped-def]
-    cuda.launch("complex_nmf", name, grid=grid, block=(threads,), args=args, real=B.dtype)
+    cuda.launch("complex_nmf", name, grid=grid, block=(threads,), args=args, real=B.dtype, HELD=_FEWEST_HELD)

@@ -83,6 +83,13 @@ def test_odd_sizes_are_covered(line, shape):
     check(*problem(*shape, starts, np.float64), starts, 1e-11)
 
 
+def test_more_components_than_shared_memory_has_sums_for_are_covered(monkeypatch, real):
+    monkeypatch.setattr(module, "_SHARED_BYTES", 0)
+    with emulated() as emulator:
+        check(*problem(2, 5, 7, (0, 3, 4), real), (0, 3, 4), TOLERANCE[real.name])
+    assert ("complex_nmf", "template_sums") in emulator.launches
+
+
 def test_rows_longer_than_a_piece_and_many_tiles_are_covered(line, monkeypatch):
     monkeypatch.setattr(module, "CUDA_TILE", 600)
     starts, (Y, B, Ht, U) = (0, 1, 2), problem(1, 3, ROW + 2, (0, 1, 2), np.float64)

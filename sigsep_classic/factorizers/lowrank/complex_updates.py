@@ -41,7 +41,7 @@ def learned(model: ComplexNMFModel, above: Array, below: Array, *, n_given: int)
         up, down = (xp.einsum("kcf,ck->fk", A[free], gains[:, free]) for A in (above, below))
         ratio[:, free] = xp.where(down > 0, up / xp.where(down > 0, down, 1), 1)
         W[:, free] *= ratio[:, free]
-        W[W.max(axis=0) * W.dtype.type(TINY) > W] = 0
+        xp.copyto(W, 0, where=W.max(axis=0) * W.dtype.type(TINY) > W)
     if len(gains) > 1:
         up = xp.einsum("kcf,fk->ck", above, W)
         down = xp.einsum("kcf,fk->ck", below, W * ratio)
