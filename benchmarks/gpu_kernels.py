@@ -88,6 +88,19 @@ def convolutive(put: Put, *, factor: str, beta: float) -> Any:
     return statistics(put(V), put(W), put(rows).transpose(1, 2, 0), factor=factor, beta=beta)
 
 
+def convolutive_update(put: Put) -> Any:
+    """Return W and H after an update of each, with a penalty, the model and its divergence."""
+    from sigsep_classic.kernels import convolutive_nmf as module
+
+    rng = _rng()
+    V, W = rng.gamma(2, 0.5, (300, 611)).astype(REAL), (rng.random((300, 3, 40)) + 0.1).astype(REAL)
+    V, W, rows = put(V), put(W), put((rng.random((611, 3, 1)) + 0.1).astype(REAL) / REAL(70))
+    H = rows.transpose(1, 2, 0)
+    for factor in "HW":
+        module.multiplicative_update(V, W, H, factor=factor, beta=1.0, exponent=0.5, penalty=REAL(0.1))
+    return W, rows, module.convolved(W, H, V.shape), np.float64(module.divergence(V, W, H, beta=1.3))
+
+
 def complex_nmf(put: Put, *, starts: tuple[int, ...]) -> Any:
     """Return the activations, both sums and the phases of an iteration."""
     from sigsep_classic.kernels.complex_nmf import complex_nmf as op
@@ -116,6 +129,15 @@ def covariances(put: Put) -> Any:
 
     weights = _rng().uniform(0.5, 2, (5, 300)).astype(REAL)
     return weighted_covariances(put(_bins(7, 3, 300)[0]), put(weights))
+
+
+def channels(put: Put, *, dims: int) -> Any:
+    """Return covariances and powers of a number of channels, over several stretches of frames."""
+    from sigsep_classic.kernels.demixing import powers, weighted_covariances
+
+    Z, R = _bins(5, dims, 8500)
+    V = weighted_covariances(put(Z), put(_rng().uniform(0.5, 2, (dims, 8500)).astype(REAL)))
+    return V, powers(put(Z), put(R), summed=True)
 
 
 def low_rank(put: Put) -> Any:
@@ -159,13 +181,15 @@ def _spectra(put: Put) -> list[Any]:
 
 
 def fast_mnmf(put: Put, *, what: str) -> Any:
-    """Return spectra or gains of FastMNMF after an update."""
+    """Return spectra or gains of FastMNMF after an update, or its precisions."""
     from sigsep_classic.kernels import fast_mnmf as module
 
     P, ridge, W, H, G = _spectra(put)
     if what == "gains":
         return module.update_gains(P, ridge, W, H, G)
     U = module.precisions(W, H, G, pad=len(P), level=1.25)
+    if what == "precisions":
+        return U
     return module.update_spectra(P, ridge, U, W, H, G, level=1.25)
 
 
@@ -350,8 +374,12 @@ CASES: dict[str, Callable[[Put], Any]] = {
         for beta in (0.0, 0.5, 1.0, 1.5, 2.0)
     },
     "beta_divergence: weighted": partial(beta_divergence, beta=1.0, weighted=True),
-    "beta_nmf: convolutive, W": partial(convolutive, factor="W", beta=1.0),
-    "beta_nmf: convolutive, H": partial(convolutive, factor="H", beta=0.0),
+    **{
+        f"convolutive_stacks: beta {beta:g}, {factor}": partial(convolutive, factor=factor, beta=beta)
+        for beta in (0.0, 1.0, 1.3)
+        for factor in "WH"
+    },
+    "convolutive_stacks: update and divergence": convolutive_update,
     "complex_nmf: phases of components": partial(complex_nmf, starts=(0, 1, 2, 3, 4)),
     "complex_nmf: phases of sources": partial(complex_nmf, starts=(0, 3, 4)),
     **{
@@ -362,13 +390,15 @@ CASES: dict[str, Callable[[Put], Any]] = {
     "demixing_ipa: ipa": partial(sweep, rule="ipa"),
     "demixing: weights of each bin": partial(sweep, rule="ip1", own=True),
     "demixing: covariances": covariances,
-    "demixing: low-rank sweep": low_rank,
+    "low_rank_sweep: ilrma": low_rank,
+    **{f"demixing: {dims} channels": partial(channels, dims=dims) for dims in (2, 4, 6, 9)},
     "fdica: auxiliary": partial(fdica, solver="auxiliary"),
     "fdica: natural": partial(fdica, solver="natural"),
     "directional_mixture: angular": partial(mixture, density="angular"),
     "directional_mixture: watson": partial(mixture, density="watson"),
     "fast_mnmf: spectra": partial(fast_mnmf, what="spectra"),
     "fast_mnmf: gains": partial(fast_mnmf, what="gains"),
+    "fast_mnmf: precisions": partial(fast_mnmf, what="precisions"),
     "greedy_descent: signed": greedy_descent,
     "hals: three sweeps": hals,
     "median_of_frames: lists": median_of_frames,

@@ -301,6 +301,14 @@ def recording(method: str, channels: int, seconds: float, rate: int, n_fft: int,
     return row
 
 
+def spatial(name: str, *sizes: int) -> Row:
+    """Return a row of `benchmarks.gpu_spatial`."""
+    from benchmarks import gpu_spatial
+
+    row: Row = getattr(gpu_spatial, name)(*sizes)
+    return row
+
+
 ITEMS: dict[str, Item] = {
     "KL-NMF 2049 x 100000, K 64, an iteration": Item(
         call=partial(kl_nmf, 2049, 100_000, 64), reserve=15, memory=6, target="2.2 ms"
@@ -311,6 +319,17 @@ ITEMS: dict[str, Item] = {
     "64 KL-NMF 1025 x 2580, K 32, joint": Item(call=partial(batched_nmf, joint=True), reserve=10, memory=4),
     "ComplexNMF 1025 x 2580, K 32, half an iteration": Item(
         call=partial(complex_nmf, 1025, 2580, 32), reserve=10, memory=3, target="1.5 x its floor"
+    ),
+    "NMFD 1025 x 2580, K 10 of 20 frames, an iteration": Item(
+        call=partial(spatial, "nmfd", 1025, 2580, 10, 20), reserve=8, memory=1
+    ),
+    "AuxIVA, 60 s of 4 channels, a sweep": Item(call=partial(spatial, "auxiva"), reserve=10, memory=1),
+    "ILRMA, 60 s of 4 channels, a sweep": Item(call=partial(spatial, "ilrma"), reserve=8, memory=1),
+    "FastMNMF2, 60 s of 4 channels, K 8, an iteration": Item(
+        call=partial(spatial, "fastmnmf", 8), reserve=10, memory=1
+    ),
+    "Wiener filter, 4 sources, 2 min stereo, an iteration": Item(
+        call=partial(spatial, "wiener", 4, 2, 10_336, 1025), reserve=8, memory=3
     ),
     "STFT and inverse, 60 s stereo, 2048/512": Item(call=partial(transforms, 60), reserve=10, memory=2),
     "AuxIVA, 60 s of 4 channels, 4096, 20 iterations": Item(

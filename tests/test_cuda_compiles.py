@@ -22,6 +22,9 @@ MAY_SPILL = {("sliding_median", "SIZE=201")}
 # Operations whose float build computes in double on purpose.
 MAY_USE_DOUBLE = {
     "beta_divergence",
+    "convolutive_stacks",
+    "fast_mnmf",
+    "low_rank_sweep",
     "fdica",
     "score_moments",
     "demixing",
