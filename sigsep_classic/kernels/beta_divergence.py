@@ -12,7 +12,6 @@ from sigsep_classic.kernels.threads import run_blocks, single_threaded_blas
 from sigsep_classic.typing import Array
 
 _TILE = 1 << 17
-CUDA_TILE = 1 << 22
 _SUM_TILE = 1 << 15
 
 
