@@ -38,7 +38,8 @@ def test_help_and_version_load_neither_argparse_nor_anything_heavy(words: list[s
 
 
 @pytest.mark.parametrize(
-    "verb", ["separate", "evaluate", "benchmark", "compare", "oracle", "check-dataset", "info", "plot", "demo"]
+    "verb",
+    ["separate", "evaluate", "benchmark", "compare", "oracle", "check-dataset", "info", "plot", "demo"],
 )
 def test_help_of_a_verb_loads_nothing_heavy(verb: str) -> None:
     modules = loaded(f"from sigsep_classic.cli.main import main; main(['{verb}', '--help'])")
