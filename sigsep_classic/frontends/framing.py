@@ -44,14 +44,20 @@ def added(frames: Array, skipped: int, n_steps: int, *, step: int) -> Array:
     return total
 
 
-def weights(window: np.ndarray, n_frames: int, first: int, n_steps: int, *, step: int) -> np.ndarray:
-    """Return the sums of squared windows over steps ``first …`` of ``n_frames`` frames, (n_steps, step)."""
+def weights(window: np.ndarray, n_frames: int, *, step: int) -> np.ndarray:
+    """Return the sums of squared windows over the steps of few frames, (rows, step); see `steps`."""
     overlap = -(-len(window) // step)
     few = min(n_frames, 2 * overlap)  # between the ends all steps are alike
     ones = np.broadcast_to(window**2, (few, len(window)))
-    ends = added(ones, 0, few + overlap - 1, step=step)
-    at = np.arange(first, first + n_steps)
-    return ends[np.where(at < overlap, at, np.where(at < n_frames, overlap - 1, at - (n_frames - few)))]
+    return added(ones, 0, few + overlap - 1, step=step)
+
+
+def steps(at: Array, n_fft: int, n_frames: int, *, step: int) -> Array:
+    """Return which rows of `weights` the steps ``at`` of ``n_frames`` frames have."""
+    xp = namespace(at)
+    overlap = -(-n_fft // step)
+    few = min(n_frames, 2 * overlap)
+    return xp.where(at < overlap, at, xp.where(at < n_frames, overlap - 1, at - (n_frames - few)))
 
 
 def blocks(lead: tuple[int, ...], count: int, *, n_fft: int, least: int, whole: bool) -> list[Any]:

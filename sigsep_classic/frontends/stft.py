@@ -12,7 +12,7 @@ from sigsep_classic.backend import fft_namespace, namespace
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.frontends.edge import check_coefficients, check_signal
-from sigsep_classic.frontends.framing import added, blocks, cut, weights
+from sigsep_classic.frontends.framing import added, blocks, cut, steps, weights
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array, Grid
 
@@ -178,10 +178,11 @@ class STFT:
 
     def _scale(self, n_frames: int, start: int, stop: int, *, like: Array) -> Array:
         """Return one over the sum of squared windows in steps ``start … stop - 1``; 0 where no window reaches."""
-        window = _window(self.window, self.n_fft)
-        sums = weights(window, n_frames, start, stop - start, step=self.step)
+        sums = weights(_window(self.window, self.n_fft), n_frames, step=self.step)
         inverse = np.divide(1, sums, out=np.zeros_like(sums), where=sums > 0)
-        return namespace(like).asarray(inverse, dtype=like.dtype)
+        xp = namespace(like)
+        rows = steps(xp.arange(start, stop), self.n_fft, n_frames, step=self.step)
+        return xp.asarray(inverse, dtype=like.dtype)[rows]
 
 
 def _window(window: str | tuple[Any, ...], n_fft: int) -> np.ndarray:
