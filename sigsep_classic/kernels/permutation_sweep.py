@@ -151,18 +151,19 @@ class _Search:
         while levels:
             here = levels.pop()
             if len(here.gap) > perm.shape[1]:
-                perm = self.xp.ascontiguousarray(perm[:, _owners(len(here.gap), 0)])
+                perm = self.xp.ascontiguousarray(perm[:, self.owners(len(here.gap), 0)])
             moved |= self.settle(here, perm, active)
         self.follow(orders, perm, 0)
         return moved | self.settle(level, orders, active)
 
     def merged(self, level: _Level, perm: Array, offset: int) -> _Level:
         """Join units in pairs, from unit ``offset`` on, rows in the order of ``perm``."""
-        n_units = len(level.gap)
-        first = np.concatenate([np.arange(offset), np.arange(offset, n_units, 2)])
-        last = np.append(first[1:], n_units) - 1
+        xp, n_units = self.xp, len(level.gap)
+        made = xp.arange(offset + (n_units - offset + 1) // 2)
+        first = xp.where(made < offset, made, 2 * made - offset)
+        last = xp.where(made < offset, made, xp.minimum(first + 1, n_units - 1))
         span = level.span[first] * level.gap[first] * level.span[last]
-        span = self.xp.where(self.xp.asarray(last > first)[:, None], span, level.span[first])
+        span = xp.where((last > first)[:, None], span, level.span[first])
         left, right = self.twin.merge(level, perm, offset, len(first))
         return _Level(left, right, span, level.gap[last])
 
@@ -173,7 +174,12 @@ class _Search:
 
     def follow(self, perm: Array, turn: Array, offset: int) -> None:
         """Let units take the turns of what they were joined to; writes to ``perm``."""
-        perm[:] = self.xp.take_along_axis(perm, turn[:, _owners(perm.shape[1], offset)], axis=2)
+        perm[:] = self.xp.take_along_axis(perm, turn[:, self.owners(perm.shape[1], offset)], axis=2)
+
+    def owners(self, n_units: int, offset: int) -> Array:
+        """Return the number of the pair each unit is in, pairs counted from unit ``offset`` on."""
+        units = self.xp.arange(n_units)
+        return self.xp.where(units < offset, units, offset + (units - offset) // 2)
 
     def values(self, level: _Level, orders: Array) -> np.ndarray:
         """Return what each order is worth, pair of units by pair of units."""
@@ -189,11 +195,6 @@ class _Search:
             perm = self.identities(orders, len(level.gap))
             level = self.merged(level, perm, 0)
         return total
-
-
-def _owners(n_units: int, offset: int) -> np.ndarray:
-    """Return the number of the pair each unit is in, pairs counted from unit ``offset`` on."""
-    return np.concatenate([np.arange(offset), offset + np.arange(n_units - offset) // 2])
 
 
 def _outputs(level: _Level, perm: Array, n_merged: int) -> tuple[Array, Array]:
