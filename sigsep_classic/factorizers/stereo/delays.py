@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.factorizers.stereo.counting import weighted_counts
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array, Grid
 
@@ -34,7 +37,7 @@ def plane_histogram(
     columns = _places(delta, limits[1], _DELAY_BINS, clip=False)
     inside = (columns >= 0) & (columns < _DELAY_BINS)
     flat = rows[inside] * _DELAY_BINS + columns[inside]
-    counts = np.bincount(flat, to_host(weight)[inside], minlength=_ALPHA_BINS * _DELAY_BINS)
+    counts = to_host(weighted_counts(flat, weight[inside], _ALPHA_BINS * _DELAY_BINS))
     alphas, delays = _axes(limits)
     return _smoothed(_smoothed(counts.reshape(len(alphas), len(delays))).T).T, alphas, delays
 
@@ -60,33 +63,32 @@ def voted_histogram(
     phase_error : float
         Deviation of the phases in radians, greater than 0.
     """
-    alphas, delays = _axes(limits)
+    xp, (alphas, delays) = namespace(alpha), _axes(limits)
     width = 2 * np.pi / _PHASE_BINS
-    turns = width * np.arange(_PHASE_BINS)[:, None]
+    turns, axis = width * xp.arange(_PHASE_BINS)[:, None], xp.asarray(delays)
     narrow = 1 / (phase_error**2 + width**2 / 12)  # phases are known to within their bin
-    histogram = np.zeros((len(alphas), len(delays)))
+    histogram, w = xp.zeros((len(alphas), len(delays))), xp.asarray(omega)[:, None, None]
     for start in range(0, len(omega), _BAND):
         band = slice(start, start + _BAND)
-        w = omega[band][:, None, None]
         rows = _places(alpha[band], limits[0], len(alphas), clip=True)
-        columns = np.rint(to_host(phase[band]) / width).astype(int) % _PHASE_BINS
-        shape = (len(w), len(alphas), _PHASE_BINS)
-        flat = (np.arange(len(w))[:, None] * len(alphas) + rows) * _PHASE_BINS + columns
-        counts = np.bincount(flat.ravel(), to_host(weight[band]).ravel(), minlength=np.prod(shape))
-        fits = np.exp(narrow * (np.cos(turns - w * delays) - 1))
+        columns = xp.rint(phase[band] / width).astype(int) % _PHASE_BINS
+        shape = (len(w[band]), len(alphas), _PHASE_BINS)
+        flat = (xp.arange(len(w[band]))[:, None] * len(alphas) + rows) * _PHASE_BINS + columns
+        counts = weighted_counts(flat.ravel(), weight[band].ravel(), math.prod(shape))
+        fits = xp.exp(narrow * (xp.cos(turns - w[band] * axis) - 1))
         with single_threaded_blas():
-            histogram += np.tensordot(counts.reshape(shape), fits, axes=((0, 2), (0, 1)))
-    return _smoothed(_smoothed(histogram).T).T, alphas, delays
+            histogram += xp.tensordot(counts.reshape(shape), fits, axes=((0, 2), (0, 1)))
+    return _smoothed(_smoothed(to_host(histogram)).T).T, alphas, delays
 
 
 def _axes(limits: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(-limits[0], limits[0], _ALPHA_BINS), np.linspace(-limits[1], limits[1], _DELAY_BINS)
 
 
-def _places(values: Array, limit: float, n: int, *, clip: bool) -> np.ndarray:
-    host = to_host(values).astype(np.float64)
-    host = np.clip(host, -limit, limit) if clip else np.clip(host, -2 * limit, 2 * limit)
-    return np.rint((host / limit + 1) * ((n - 1) / 2)).astype(int)
+def _places(values: Array, limit: float, n: int, *, clip: bool) -> Array:
+    edge = limit if clip else 2 * limit
+    clipped = values.astype(np.float64).clip(-edge, edge)
+    return namespace(values).rint((clipped / limit + 1) * ((n - 1) / 2)).astype(int)
 
 
 def _smoothed(counts: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import coefficients
 from sigsep_classic.factorizers.models import MaskModel
+from sigsep_classic.factorizers.stereo.counting import weighted_counts
 from sigsep_classic.kernels.layout import frames_first
 from sigsep_classic.typing import Array
 
@@ -120,11 +121,11 @@ def azimuth_histogram(azimuths: Array, weights: Array, smoothing: float) -> tupl
     smoothing : float
         Standard deviation in degrees of the Gaussian the histogram is smoothed by.
     """
-    n = round(2 * EDGE * _BINS_PER_DEGREE) + 1
-    degrees, mass = to_host(azimuths).ravel(order="K"), to_host(weights).ravel(order="K")
-    places = np.rint((degrees.astype(np.float64) + EDGE) * _BINS_PER_DEGREE)
+    xp, n = namespace(azimuths), round(2 * EDGE * _BINS_PER_DEGREE) + 1
+    places = xp.rint((azimuths.ravel(order="K").astype(np.float64) + EDGE) * _BINS_PER_DEGREE)
     inside = (places >= 0) & (places < n)
-    counts = np.bincount(places[inside].astype(int), mass[inside], minlength=n)
+    mass = weights.ravel(order="K")
+    counts = to_host(weighted_counts(places[inside].astype(int), mass[inside], n))
     half = math.ceil(4 * smoothing * _BINS_PER_DEGREE)
     kernel = np.exp(-0.5 * (np.arange(-half, half + 1) / (smoothing * _BINS_PER_DEGREE)) ** 2)
     # Folded at the edges: what is panned hard to one side has no other half.

@@ -98,18 +98,16 @@ def update(data: Projected, P: Array, Q: Array, K: Array, S: Array) -> tuple[Arr
     """Return P (sources, points) and Q (azimuths, sources) after one update of each, P in place."""
     xp = namespace(P)
     W = K @ Q
-    numerator, denominator = (np.zeros(W.shape) for _ in range(2))
+    numerator, denominator = (xp.zeros(W.shape) for _ in range(2))
     with single_threaded_blas():
         for where, V2 in tiles(data, S):
             N, M = _ratios(W @ P[:, where], V2)
             P[:, where] *= bounded((W.T @ N) / (W.T @ M))
             N, M = _ratios(W @ P[:, where], V2)
             transposed = P[:, where].T
-            numerator += to_host(N @ transposed)
-            denominator += to_host(M @ transposed)
-    ratio = xp.asarray(
-        (to_host(K).T @ numerator) / np.maximum(to_host(K).T @ denominator, 1e-300), dtype=Q.dtype
-    )
+            numerator += N @ transposed
+            denominator += M @ transposed
+    ratio = ((K.T @ numerator) / xp.maximum(K.T @ denominator, 1e-300)).astype(Q.dtype)
     return P, Q * bounded(ratio)
 
 
@@ -126,9 +124,9 @@ def mean_loss(data: Projected, P: Array, Q: Array, K: Array, S: Array) -> float:
         for where, V2 in tiles(data, S):
             share = (W @ P[:, where]) ** 2 / V2
             losses = 1.5 * xp.log(1 + share) - 0.5 * xp.log(share)
-            total += float(to_host(losses.sum(dtype=np.float64)))
+            total += losses.sum(dtype=np.float64)
             count += losses.size
-    return total / count - least
+    return float(total) / count - least
 
 
 def filters(P: Array, Q: Array, K: Array, members: list[int]) -> Array:

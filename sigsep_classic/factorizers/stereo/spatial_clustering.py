@@ -142,14 +142,14 @@ class SpatialClustering:
 
 def _loudest(features: list[Array], weights: Array) -> tuple[np.ndarray, np.ndarray]:
     """Return the loudest points (points, 3) and their powers, float64 on the host, in the order they lie in memory."""
-    mass = to_host(weights).ravel(order="K").astype(np.float64)
-    chosen = np.arange(mass.size)
+    xp, mass = namespace(weights), weights.ravel(order="K")
+    used = mass > 0
     if mass.size > _MOST:
-        least = np.partition(mass, mass.size - _MOST)[mass.size - _MOST]
-        chosen = np.flatnonzero(mass >= least)
-    chosen = chosen[mass[chosen] > 0]
-    points = np.stack([to_host(feature).ravel(order="K")[chosen] for feature in features], axis=1)
-    return points.astype(np.float64), mass[chosen] / max(mass.max(), 1e-300)
+        used &= mass >= xp.partition(mass, mass.size - _MOST)[mass.size - _MOST]
+    chosen = xp.nonzero(used)[0]
+    points = xp.stack([feature.ravel(order="K")[chosen] for feature in features], axis=1)
+    power = to_host(mass[chosen]).astype(np.float64)
+    return to_host(points).astype(np.float64), power / max(float(mass.max()), 1e-300)
 
 
 def _kmeans(points: np.ndarray, mass: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
