@@ -18,6 +18,7 @@ from tests.emulation.strict.recorder import RECORD
 
 NUMBERS = (bool, int, float, complex, np.generic)
 """Scalars that go to a kernel as an argument, without a transfer."""
+COMPARISONS = ("less", "less_equal", "greater", "greater_equal", "equal", "not_equal")
 
 
 class Flags:
@@ -33,7 +34,7 @@ class Flags:
         return getattr(self, name.lower())
 
 
-class ndarray:  # noqa: N801  (CuPy's name)
+class ndarray:
     """An array that lies on the device that is stood in for."""
 
     __module__ = "cupy"
@@ -64,7 +65,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
     flags = property(lambda self: Flags(self._host.flags, self._host.base is None))
     device = property(lambda self: current().cuda.Device(0))
     T = property(lambda self: wrap(self._host.T))
-    mT = property(lambda self: wrap(np.swapaxes(self._host, -1, -2)))  # noqa: N815
+    mT = property(lambda self: wrap(np.swapaxes(self._host, -1, -2)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -217,6 +218,8 @@ class ndarray:  # noqa: N801  (CuPy's name)
         given = (*inputs, *([kwargs["out"]] if "out" in kwargs else []))
         if not all(isinstance(x, (ndarray, np.ndarray, *NUMBERS)) for x in given):
             return NotImplemented
+        if ufunc.__name__ in COMPARISONS:  # NumPy makes arrays of its scalars before it compares
+            inputs = tuple(x.item() if isinstance(x, np.ndarray) and x.ndim == 0 else x for x in inputs)
         return getattr(current(), ufunc.__name__)(*inputs, **kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -277,7 +280,7 @@ def _given(value: Any) -> Any:
 
 def _operator(name: str, function: str, *, swapped: bool = False, in_place: bool = False) -> Any:
     def method(self: ndarray, other: Any) -> Any:
-        if isinstance(other, np.ndarray) and other.ndim == 0 and name in ("__eq__", "__ne__"):
+        if function in COMPARISONS and isinstance(other, np.ndarray) and other.ndim == 0:
             other = other.item()
         if not isinstance(other, (ndarray, np.ndarray, *NUMBERS, list, tuple)):
             return NotImplemented
@@ -291,9 +294,17 @@ def _operator(name: str, function: str, *, swapped: bool = False, in_place: bool
 
 _BINARY = {
     **{name: name for name in ("add", "subtract", "multiply", "remainder", "power", "matmul")},
-    **{"truediv": "true_divide", "floordiv": "floor_divide", "sub": "subtract", "mul": "multiply"},
-    **{"mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"},
-    **{"lshift": "left_shift", "rshift": "right_shift"},
+    "truediv": "true_divide",
+    "floordiv": "floor_divide",
+    "sub": "subtract",
+    "mul": "multiply",
+    "mod": "remainder",
+    "pow": "power",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "left_shift",
+    "rshift": "right_shift",
 }
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__", _BINARY[_name]))
@@ -301,18 +312,20 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
     if _name != "matmul":  # CuPy 14 has no __imatmul__
         setattr(ndarray, f"__i{_name}__", _operator(f"__i{_name}__", _BINARY[_name], in_place=True))
 for _name, _function in {
-    **{"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"},
-    **{"eq": "equal", "ne": "not_equal"},
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "eq": "equal",
+    "ne": "not_equal",
 }.items():
     setattr(ndarray, f"__{_name}__", _operator(f"__{_name}__", _function))
 for _name, _function in {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
     setattr(ndarray, f"__{_name}__", lambda self, f=_function: getattr(current(), f)(self))
 
-_AS_FUNCTION = {"conj": "conjugate", "dot": "dot", "round": "around", "searchsorted": "searchsorted"}
-
 
 def _method(name: str, parameters: str) -> Any:
-    signature = inspect.signature(eval(f"lambda self, {parameters[1:-1]}: 0"))  # noqa: S307  (a committed text)
+    signature = inspect.signature(eval(f"lambda self, {parameters[1:-1]}: 0"))
 
     def method(self: ndarray, *args: Any, **kwargs: Any) -> Any:
         signature.bind(self, *args, **kwargs)

@@ -108,7 +108,7 @@ REFUSALS: dict[str, Callable[..., None]] = {
         for n in ("eigh", "eigvalsh", "inv", "qr", "svd", "cholesky", "slogdet", "det")
     },
     "linalg.solve": _solve,
-    **{name: _stable for name in ("sort", "argsort", "ndarray.sort", "ndarray.argsort")},
+    **dict.fromkeys(("sort", "argsort", "ndarray.sort", "ndarray.argsort"), _stable),
     "lexsort": _lexsort,
     **dict.fromkeys(("percentile", "quantile"), _quantile),
     "interp": _interp,

@@ -14,7 +14,7 @@ WEAK = (bool, int, float, complex)
 _SCORES = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 2}
 
 
-class ufunc:  # noqa: N801  (CuPy's name)
+class ufunc:
     """One elementwise function.
 
     Parameters
