@@ -12,6 +12,7 @@ from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_choice, check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import spectrogram
+from sigsep_classic.factorizers.counting import running_sums
 from sigsep_classic.factorizers.models import source_names
 from sigsep_classic.recipes.cues import CUES, Song
 from sigsep_classic.recipes.fused import Fusion
@@ -84,7 +85,7 @@ class Ensemble(Fusion):
         xp = namespace(song.X)
         features = xp.stack([log_odds(song.cue(cue)) for cue in self.cues])
         power = spectrogram(song.X).astype(np.float64) ** 2
-        centres, variance = self._centres(to_host(features), to_host(power.sum(axis=0)))
+        centres, variance = self._centres(features, power.sum(axis=0))
         shape = (len(self.cues), 1, 1)
         distances = [
             ((features - xp.asarray(c.astype(features.dtype)).reshape(shape)) ** 2).sum(axis=0)
@@ -96,19 +97,20 @@ class Ensemble(Fusion):
         energies = to_host((shares**2 * power.sum(axis=0)).sum(axis=(1, 2)))
         return shares[np.argsort(-energies, kind="stable")[:-1]]
 
-    def _centres(self, features: np.ndarray, power: np.ndarray) -> tuple[np.ndarray, float]:
+    def _centres(self, features: Array, power: Array) -> tuple[np.ndarray, float]:
         """Return cluster centres (n_sources, cues) and the mean variance of a feature in a cluster."""
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
 
-        flat = features.reshape(len(features), -1).T.astype(np.float64)
-        heap = np.cumsum(power.ravel(), dtype=np.float64)
+        xp, flat = namespace(features), features.reshape(len(features), -1)
+        heap, last = running_sums(power.ravel()), flat.shape[1] - 1
         draws = np.random.default_rng(self.seed).random(_DRAWN)
-        if heap[-1] > 0:
-            chosen = np.minimum(np.searchsorted(heap, draws * heap[-1]), len(flat) - 1)
+        if (total := float(heap[-1])) > 0:
+            chosen = xp.minimum(xp.searchsorted(heap, xp.asarray(draws * total)), last)
         else:
-            chosen = (draws * len(flat)).astype(int)
-        points = np.round(flat[chosen], 4)  # where points are equal, rounding must not decide
+            chosen = xp.asarray((draws * (last + 1)).astype(int))
+        drawn = to_host(flat[:, chosen]).T.astype(np.float64)
+        points = np.round(drawn, 4)  # where points are equal, rounding must not decide
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = KMeans(self.n_sources, n_init=_STARTS, random_state=self.seed).fit(points)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.factorizers.stereo.counting import weighted_counts
+from sigsep_classic.factorizers.counting import weighted_counts
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array, Grid
 

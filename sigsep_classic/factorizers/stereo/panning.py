@@ -16,8 +16,8 @@ from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import coefficients
+from sigsep_classic.factorizers.counting import weighted_counts
 from sigsep_classic.factorizers.models import MaskModel
-from sigsep_classic.factorizers.stereo.counting import weighted_counts
 from sigsep_classic.kernels.layout import frames_first
 from sigsep_classic.typing import Array
 
