@@ -111,7 +111,8 @@ def separate(
     if n_sources is not None and not isinstance(groups, str) and hasattr(factorizer, "n_sources"):
         factorizer, n_sources = dataclasses.replace(factorizer, n_sources=n_sources), None
     given, sample_rate, track, info = read(source, sample_rate)
-    x = _samples(given, device)
+    checked = audio.check_samples(from_foreign(given), host=False)
+    x = _placed(checked, device)
     with device_of(x):
         if examples is not None:
             sounds, warnings = load_examples(examples, sample_rate)
@@ -133,7 +134,7 @@ def separate(
     info["device"] = "cpu" if namespace(x) is np else "cuda"
     stems = {name: _like(stem, given) for name, stem in sep.items()}
     grouped = partial(_regrouped, sep.grouped, x, given)
-    return sep.replace(stems=stems, mixture=_like(x, given), grouped=grouped, track=track, info=info)
+    return sep.replace(stems=stems, mixture=_like(checked, given), grouped=grouped, track=track, info=info)
 
 
 def make_method(method: Any, **parameters: Any) -> Any:
@@ -244,7 +245,8 @@ def taught(
         frontend = default_frontend(method, sample_rate)
     found = {}
     for name, example in examples.items():
-        sound = namespace(like).asarray(audio.check_samples(from_foreign(example)), dtype=like.dtype)
+        checked = audio.check_samples(from_foreign(example), host=namespace(like) is np)
+        sound = namespace(like).asarray(checked, dtype=like.dtype)
         found[name] = frontend.analyze(sound / like.dtype.type(level(sound)))
     return method.with_examples(found)
 
@@ -262,15 +264,10 @@ def read(source: Any, sample_rate: int | None) -> tuple[Any, int, str, dict[str,
     return source, sample_rate, track, info
 
 
-def _samples(given: Any, device: str | None) -> Array:
-    """Return (channels, samples) on the device, checked, from any kind of array."""
-    array = from_foreign(given)
-    checked = audio.check_samples(array)
-    resident = namespace(array) is not np
-    if resident and device is None:
-        device = "cuda"
-    if resident and device == "cuda" and array.dtype == checked.dtype:
-        return array[None] if array.ndim == 1 else array
+def _placed(checked: Array, device: str | None) -> Array:
+    """Return samples on the device asked for; those on a GPU stay there where none is named."""
+    if namespace(checked) is not np and device in (None, "cuda"):
+        return checked
     return to_device(checked, resolve_device(device))
 
 

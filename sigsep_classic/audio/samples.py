@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from sigsep_classic.backend import to_host
+from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ArrayTypeError, NotFiniteError, ShapeError
 from sigsep_classic.typing import Array
 
@@ -17,7 +18,7 @@ _FULL_SCALE = {"i1": 2.0**7, "i2": 2.0**15, "i4": 2.0**31, "u1": 2.0**7, "u2": 2
 _MANY_CHANNELS = 32
 
 
-def check_samples(x: Array, *, name: str = "input") -> np.ndarray:
+def check_samples(x: Array, *, name: str = "input", host: bool = True) -> Array:
     """Return ``x`` as audio: (channels, samples), float32 or float64, contiguous, native, finite.
 
     Parameters
@@ -25,9 +26,11 @@ def check_samples(x: Array, *, name: str = "input") -> np.ndarray:
     x : array_like
         (channels, samples) or (samples,), real. float32 and float64 stay what they are, float16 becomes
         float32, longer floats float64. Integers of 8, 16 and 32 bits are divided by their full scale
-        (unsigned ones are centred first) and become float32. A CuPy array is copied to the host.
+        (unsigned ones are centred first) and become float32.
     name : str
         What messages call it.
+    host : bool
+        Copy a CuPy array to the host. False: it is looked at, and stays, where it is.
 
     Returns
     -------
@@ -48,25 +51,25 @@ def check_samples(x: Array, *, name: str = "input") -> np.ndarray:
     >>> check_samples(np.array([0, 16384, -32768], dtype=np.int16))
     array([[ 0. ,  0.5, -1. ]], dtype=float32)
     """
-    array = _as_float(_as_array(x, name), name)
+    array = _as_float(_as_array(x, name, host=host), name)
     _check_shape(array.shape, name)
-    array = np.ascontiguousarray(array if array.ndim == 2 else array[np.newaxis])
+    array = namespace(array).ascontiguousarray(array if array.ndim == 2 else array[np.newaxis])
     scan = FiniteScan(name)
     scan.see(array)
     scan.raise_if_bad()
     return array
 
 
-def _as_array(x: Array, name: str) -> np.ndarray:
+def _as_array(x: Array, name: str, *, host: bool) -> Array:
     if isinstance(x, np.ma.MaskedArray):
         raise ArrayTypeError(f"{name}: a masked array has no sound where it is masked; pass x.filled(0)")
     try:
-        return to_host(x)
+        return to_host(x) if host or namespace(x) is np else x
     except ValueError:
         raise ShapeError(f"{name}: rows differ in length; pass one (channels, samples) array") from None
 
 
-def _as_float(x: np.ndarray, name: str) -> np.ndarray:
+def _as_float(x: Array, name: str) -> Array:
     kind, size = x.dtype.kind, x.dtype.itemsize
     if kind == "f":
         # newbyteorder: arrays read from big-endian files keep their byte order until somebody computes.
@@ -104,15 +107,15 @@ class FiniteScan:
         self._count = 0
         self._first: tuple[int, int] | None = None
 
-    def see(self, block: np.ndarray) -> None:
+    def see(self, block: Array) -> None:
         """Take in the next block."""
         # Both extremes are NaN or infinite if any sample is: no mask the size of the block is made.
-        if block.size and not (np.isfinite(block.min()) and np.isfinite(block.max())):
-            bad = ~np.isfinite(block)
+        if block.size and not (math.isfinite(block.min()) and math.isfinite(block.max())):
+            bad = ~namespace(block).isfinite(block)
             self._count += int(bad.sum())
             if self._first is None:
-                sample = int(np.argmax(bad.any(axis=0)))
-                self._first = int(np.argmax(bad[:, sample])), self._position + sample
+                sample = int(bad.any(axis=0).argmax())
+                self._first = int(bad[:, sample].argmax()), self._position + sample
         self._position += block.shape[1]
 
     def raise_if_bad(self) -> None:
