@@ -47,6 +47,17 @@ def fft_namespace(x: Array) -> ModuleType:
     return scipy.fft
 
 
+def image_namespace(x: Array) -> ModuleType:
+    """Return ``scipy.ndimage`` or ``cupyx.scipy.ndimage``, whichever works on ``x``."""
+    if _is_cupy(x):
+        import cupyx.scipy.ndimage as cupy_images
+
+        return cupy_images
+    import scipy.ndimage
+
+    return scipy.ndimage
+
+
 def fft_options(x: Array) -> dict[str, int]:
     """Return the options FFTs of ``x`` are called with: SciPy's take the number of threads, CuPy's none."""
     return {} if _is_cupy(x) else {"workers": n_threads()}

@@ -214,11 +214,11 @@ class ConstantQ:
         spectrum = fft_namespace(x).rfft(x, n=n_frames * self.step, axis=-1)
         spectrum *= x.dtype.type(1 / self.step)
         X = xp.zeros((*x.shape[:-1], self.n_bins, n_frames), dtype=spectrum.dtype)
-        for k, (first, gains) in enumerate(self._gains(n_frames)):
+        for k, (first, gains) in enumerate(self._gains(n_frames, x)):
             if k in (0, self.n_bins - 1):  # real rows: both halves of the spectrum, their common bin once
                 gains = gains * 2
                 gains[0 if k == 0 else -1] /= 2
-            gain = xp.asarray(gains, dtype=x.dtype)
+            gain = gains.astype(x.dtype)
             for band, row, piece in _pieces(first, len(gains), n_frames):
                 xp.multiply(spectrum[..., band], gain[piece], out=X[..., k, row])
         for part in self._blocks(X):
@@ -253,14 +253,14 @@ class ConstantQ:
         real = xp.empty(0, dtype=X.dtype).real.dtype
         length = n_frames * self.step
         spectrum = xp.zeros((*X.shape[:-2], length // 2 + 1), dtype=X.dtype)
-        gains = self._gains(n_frames)
+        gains = self._gains(n_frames, X)
         for part in self._blocks(X):
             rows = range(self.n_bins)[part[-2]]
             F = _fft("fft", _real_ends(X[part], rows, self.n_bins))
             target = spectrum[part[:-2]]
             for f, k in zip(F, rows, strict=True):
                 first, values = gains[k]
-                gain = xp.asarray(values * self.step, dtype=real)
+                gain = (values * self.step).astype(real)
                 for band, row, piece in _pieces(first, len(values), n_frames):
                     target[band] += f[row] * gain[piece]
         return fft_namespace(X).irfft(spectrum, n=length, axis=-1)[..., :n_samples]
@@ -276,14 +276,26 @@ class ConstantQ:
     def _bands(self) -> Bands:
         return _cached(self.sample_rate, self.f_min, self.n_constant_q, self.bins_per_octave, self.gamma)
 
-    def _gains(self, n_frames: int) -> list[Row]:
-        return _kept(self._bands, n_frames * self.step // 2 + 1)
+    def _gains(self, n_frames: int, like: Array) -> list[Row]:
+        xp, length = namespace(like), n_frames * self.step // 2 + 1
+        return _kept(self._bands, length) if xp is np else _sent(self._bands, length, xp, like.device.id)
 
 
 _cached = lru_cache(maxsize=32)(Bands.constant_q)
 _kept = lru_cache(maxsize=1)(
     Bands.gains
 )  # one real number a sample: from the analysis to the last stem's synthesis
+
+
+@lru_cache(maxsize=1)
+def _sent(bands: Bands, length: int, xp: Any, device: int) -> list[Row]:
+    """Return the gains on a GPU, where they go in one piece and stay."""
+    rows = _kept(bands, length)
+    ends = np.cumsum([len(gains) for _, gains in rows])
+    flat = xp.asarray(np.concatenate([gains for _, gains in rows]))
+    return [
+        (first, flat[end - len(gains) : end]) for (first, gains), end in zip(rows, ends.tolist(), strict=True)
+    ]
 
 
 def _pieces(first: int, n: int, n_frames: int) -> Iterator[tuple[slice, slice, slice]]:

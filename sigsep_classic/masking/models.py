@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.backend import image_namespace, namespace
 from sigsep_classic.checks import check_choice, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.masking.gains import logit
@@ -98,25 +98,18 @@ def reduce_interferences(
     ----------
     T. Prätzlich, R. M. Bittner, A. Liutkus and M. Müller, "Kernel additive modeling for interference reduction in
     multi-channel music recordings", Proc. ICASSP, 2015 (inspired by; equation numbers not checked).
-
-    Notes
-    -----
-    The average is computed on the host.
     """
     check_range("width", width, 0, above=True)
     _check_compat(compat)
-    from scipy.ndimage import gaussian_filter
-
-    xp = namespace(V)
-    host = to_host(V)
+    xp, gaussian_filter = namespace(V), image_namespace(V).gaussian_filter
     if compat:  # its axes are (frames, freq, channels, sources); four even blurs commute
-        smooth, threshold, slope = gaussian_filter(host, sigma=10, truncate=10), 0.4, 15.0
+        smooth, threshold, slope = gaussian_filter(V, sigma=10, truncate=10), 0.4, 15.0
         total = 2.0**-23 + smooth.sum(axis=0)
     else:
-        smooth = gaussian_filter(host, sigma=(0, 0, width, width))
+        smooth = gaussian_filter(V, sigma=(0, 0, width, width))
         total = smooth.sum(axis=0)
-        total[total == 0] = 1
-    return V * xp.asarray(logit(smooth / total, threshold=threshold, slope=slope), dtype=V.dtype)
+        total = xp.where(total == 0, 1, total)
+    return V * logit(smooth / total, threshold=threshold, slope=slope).astype(V.dtype, copy=False)
 
 
 def compress(filters: Array, *, threshold: float = 0.6, slope: float = 15.0) -> Array:

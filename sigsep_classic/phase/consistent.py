@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.backend import namespace
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.frontends import STFT
 from sigsep_classic.phase.rounds import check_stft, spread
@@ -148,6 +148,6 @@ def _free(r: Array, diagonal: Array) -> Array:
 
 def _inner(a: Array, b: Array, *, two_sided: int) -> float:
     """Return the inner product of spectra with their negative frequencies, which are left out; double precision."""
-    terms = to_host((a.real * b.real + a.imag * b.imag).sum(axis=(0, 1, 3), dtype=float))
+    terms = (a.real * b.real + a.imag * b.imag).sum(axis=(0, 1, 3), dtype=float)
     once = terms[0] + (terms[-1] if two_sided % 2 == 0 and len(terms) > 1 else 0.0)
     return float(2 * terms.sum() - once)

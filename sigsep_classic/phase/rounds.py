@@ -9,7 +9,7 @@ import numpy as np
 from sigsep_classic.backend import fft_namespace, namespace
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.frontends import STFT
-from sigsep_classic.frontends.framing import added, blocks, cut, weights
+from sigsep_classic.frontends.framing import added, blocks, cut, steps, weights
 from sigsep_classic.kernels.projection import projection
 from sigsep_classic.kernels.threads import run_blocks
 from sigsep_classic.typing import Array, FrontEnd
@@ -78,7 +78,8 @@ class Rounds:
         run_blocks(go, len(parts))
         for (at, _, stop), tail in zip(parts, tails, strict=True):
             y[at][stop : stop + overlap - 1] += tail
-        sums = weights(stft.taper, n_frames, 0, n_frames + overlap - 1, step=step).reshape(-1)
+        rows = steps(np.arange(n_frames + overlap - 1), n_fft, n_frames, step=step)
+        sums = weights(stft.taper, n_frames, step=step)[rows].reshape(-1)
         kept = slice(n_fft // 2, n_fft // 2 + self.n_samples)
         found = y.reshape(*lead, -1)[..., kept]
         found *= (real(1) / sums[kept]).astype(x.dtype)
