@@ -1,6 +1,6 @@
 """What names, parameters and dtypes CuPy has, read from the package itself and kept in ``facts.json``.
 
-python -m tests.emulation.strict.facts    # where CuPy is installed: a GPU or a driver is not needed
+python tests/emulation/strict/facts.py    # where CuPy is installed: a GPU or a driver is not needed
 
 Nothing else of the test suite needs CuPy; run it again for a new version of CuPy, and read what changed.
 """
@@ -18,13 +18,8 @@ from typing import Any
 
 PATH = Path(__file__).with_name("facts.json")
 MODULES = (
-    "cupy",
-    "cupy.linalg",
-    "cupy.fft",
-    "cupy.random",
-    "cupy.lib.stride_tricks",
-    "cupyx.scipy.fft",
-    "cupyx",
+    *("cupy", "cupy.linalg", "cupy.fft", "cupy.random", "cupy.lib.stride_tricks"),
+    *("cupyx", "cupyx.scipy.fft", "cupyx.scipy.ndimage"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from types import ModuleType
@@ -73,9 +74,8 @@ def _on_host(full: str) -> Callable[..., Any] | None:
     """Return NumPy's function of that name, or SciPy's."""
     module: Any = np
     if full.startswith("scipy."):
-        import scipy.fft as module
-
-        full = full.removeprefix("scipy.fft.")
+        _, name, full = full.split(".")
+        module = importlib.import_module(f"scipy.{name}")
     for part in full.split("."):
         module = getattr(module, part, None)
     return module

@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.emulation.compiling import compiler
 from tests.emulation.emulator import Emulator
-from tests.emulation.strict import arrays, cuda, facts, functions, memory, refusals
+from tests.emulation.strict import arrays, devices, facts, functions, memory, refusals
 from tests.emulation.strict.recorder import RECORD, Record
 
 
@@ -88,8 +88,8 @@ def _modules(emulator: Emulator) -> dict[str, ModuleType]:
     }
     cupy = made["cupy"]
     cupy.__version__ = facts.known()["version"]
-    cupy.ndarray, cupy.RawModule, cupy.RawKernel = arrays.ndarray, cuda.RawModule, cuda.RawKernel
-    cupy.cuda = made["cupy.cuda"] = cuda.module(emulator)
+    cupy.ndarray, cupy.RawModule, cupy.RawKernel = arrays.ndarray, devices.RawModule, devices.RawKernel
+    cupy.cuda = made["cupy.cuda"] = devices.module(emulator)
     made["cupy.cuda.memory"], made["cupy.cuda.runtime"] = cupy.cuda.memory, cupy.cuda.runtime
     cupy.is_available = cupy.cuda.is_available
     cupy.get_default_memory_pool = lambda: memory.POOL
