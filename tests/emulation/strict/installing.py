@@ -59,7 +59,7 @@ def strict_cupy(*, memory_limit: int | None = None, emulator: Emulator | None = 
     for name in before:
         del sys.modules[name]
     sys.modules.update(modules)
-    memory.reset(memory_limit)
+    memory.POOL.begin(memory_limit)
     RECORD.clear()
     _forget()
     try:
@@ -68,7 +68,7 @@ def strict_cupy(*, memory_limit: int | None = None, emulator: Emulator | None = 
         for name in modules:
             sys.modules.pop(name, None)
         sys.modules.update(before)
-        memory.reset(None)
+        memory.POOL.begin(None)
         _forget()
 
 

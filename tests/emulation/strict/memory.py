@@ -29,7 +29,7 @@ class Buffer:
     def __init__(self, root: np.ndarray, pool: MemoryPool) -> None:
         self.root, self.size = root, -(-root.nbytes // UNIT) * UNIT
         pool.allocate(self.size)
-        weakref.finalize(self, pool.give_back, self.size)
+        weakref.finalize(self, pool.give_back, self.size, pool.beginnings)
 
 
 class MemoryPool:
@@ -39,7 +39,7 @@ class MemoryPool:
 
     def __init__(self, allocator: Any = None, *, device_bytes: int = TOTAL) -> None:
         self.device_bytes, self.limit = device_bytes, 0
-        self.used = self.held = self.peak = 0
+        self.used = self.held = self.peak = self.beginnings = 0
         self.buffers: weakref.WeakValueDictionary[int, Buffer] = weakref.WeakValueDictionary()
         self.lock = threading.RLock()
 
@@ -61,10 +61,18 @@ class MemoryPool:
             self.used += size
             self.held, self.peak = max(self.held, self.used), max(self.peak, self.used)
 
-    def give_back(self, size: int) -> None:
-        """Make ``size`` bytes free; the pool holds them."""
+    def give_back(self, size: int, since: int) -> None:
+        """Make ``size`` bytes free, if they were taken since the pool began to count; it holds them."""
         with self.lock:
-            self.used -= size
+            self.used -= size if since == self.beginnings else 0
+
+    def begin(self, device_bytes: int | None) -> None:
+        """Count anew, on a device of so many bytes."""
+        with self.lock:
+            self.device_bytes, self.limit = device_bytes or TOTAL, 0
+            self.used = self.held = self.peak = 0
+            self.beginnings += 1
+            self.buffers.clear()
 
     def _top(self) -> int:
         return min(self.device_bytes, self.limit or self.device_bytes)
@@ -128,13 +136,7 @@ def root_of(host: np.ndarray) -> np.ndarray:
 
 
 POOL = MemoryPool()
-"""The default pool; `reset` gives it back its first state."""
-
-
-def reset(device_bytes: int | None) -> None:
-    """Begin to count anew, on a device of so many bytes."""
-    POOL.device_bytes, POOL.limit = device_bytes or TOTAL, 0
-    POOL.held, POOL.peak = POOL.used, POOL.used
+"""The default pool."""
 
 
 def as_pinned(n_bytes: int) -> PinnedMemoryPointer:

@@ -83,7 +83,7 @@ def _caller() -> tuple[str, int, str]:
     first = None
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith((HERE, "<")):
+        if not name.startswith((HERE, "<")) or Path(name).name.startswith("test_"):
             first = first or frame
             if name.startswith(PACKAGE) and name not in PASSED_OVER:
                 return _place(frame)
