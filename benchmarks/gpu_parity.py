@@ -7,6 +7,7 @@ meanwhile, as most of it is numba's compilation.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -80,22 +81,22 @@ def cuda_device() -> Device:
 
 
 def emulated_device() -> Device:
-    """Return the emulation of one on the CPU.
+    """Return the stand-in for CuPy of the test suite, whose kernels are run on the CPU.
 
     Raises
     ------
     RuntimeError
         There is no g++.
     """
-    from sigsep_classic import backend
-    from tests.emulation.emulator import Emulator, compiler
+    from tests.emulation.emulator import compiler
+    from tests.emulation.strict import strict_cupy
 
     if compiler() is None:
         raise RuntimeError("g++ not found; --emulated compiles the kernels with it")
     return Device(
-        put=np.array,
-        context=lambda: backend.emulated_cuda(Emulator()),
-        settle=lambda: None,
+        put=lambda x: sys.modules["cupy"].array(x),
+        context=strict_cupy,
+        settle=lambda: sys.modules["cupy"].cuda.runtime.deviceSynchronize(),
         forget=lambda: None,
         held=lambda: 0,
     )
