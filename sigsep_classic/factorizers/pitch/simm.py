@@ -185,7 +185,7 @@ class SIMM(Iterative[VoiceModel]):
         if self.f0 is not None:
             f0 = known_track(self.f0, n_frames).f0
             H_F0 *= xp.asarray(self._near(f0, X.pitches), dtype=like)
-        mean = to_host(X.V).mean() if float(X.V.max()) > 2 * FLOOR else 0.0
+        mean = like.type(float(X.V.mean())) if float(X.V.max()) > 2 * FLOOR else 0.0
         start = VoiceModel(
             dictionary=replace(X, V=X.V[:0]),
             H_F0=H_F0 * like.type(mean / max(X.W_F0.shape[1], 1) ** 0.5),
