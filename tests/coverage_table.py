@@ -17,7 +17,7 @@ from tests.emulation.strict.coverage import Coverage, Crossing, coverage
 
 PAGE = Path(__file__).parents[1] / "docs" / "gpu.md"
 BEGIN, END = "<!-- coverage: python -m tests.coverage_table -->", "<!-- end of coverage -->"
-NUMBERS = 64
+NUMBERS = 32
 """Bytes of one transfer up to which it is a loss, a level, a count or a choice of few: no part of the data."""
 SHARE = 0.005
 """Part of the spectrogram from which on something grows with the recording."""
@@ -34,6 +34,8 @@ DOWN: dict[str, str] = {
     "factorizers/stereo/duet.py": "delays from one number a frequency and source",
     "factorizers/stereo/projet.py": "azimuths of the sources (azimuths x sources)",
     "factorizers/stereo/spatial_clustering.py": "scikit-learn clusters at most 20,000 points",
+    "factorizers/repetition/background.py": "the strongest period (lags)",
+    "factorizers/bins.py": "which channels depend on others (channels x channels)",
     "recipes/judging.py": "likenesses of stems, by which one set is chosen (stems x stretches)",
     "recipes/ensemble.py": "scikit-learn clusters a few thousand drawn points",
     "factorizers/demixing/isa.py": "eigenvectors of one symmetric matrix (freq x freq)",

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 
 from sigsep_classic import METHODS, separate
 from sigsep_classic.backend import to_host
-from tests.conformance.promises import FRONTENDS, assert_same
+from sigsep_classic.testing import FRONTENDS, assert_same
 from tests.conformance.test_methods import METHOD_CASES, VARIANTS, case_of
 from tests.coverage_table import PAGE, page, table
 from tests.emulation.compiling import compiler
