@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from sigsep_classic import METHODS, separate
 from sigsep_classic.backend import to_host
 from sigsep_classic.testing import FRONTENDS, assert_same
-from tests.conformance.test_methods import METHOD_CASES, VARIANTS, case_of
+from tests.conformance.test_methods import VARIANTS, case_of
 from tests.coverage_table import PAGE, page, table
 from tests.emulation.compiling import compiler
 from tests.emulation.strict import strict_cupy
@@ -43,7 +43,7 @@ def test_methods_run_on_the_stand_in_and_agree_with_the_cpu(label):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "frontend", "real"),
-    [(label, "waveform", "float64") for label in METHOD_CASES] + [(v, "stft", "float32") for v in VARIANTS],
+    [(m, "waveform", "float64") for m in METHODS.built_in] + [(v, "stft", "float32") for v in VARIANTS],
 )
 def test_all_methods_and_options_do_on_every_front_end(label, frontend, real):
     on_both(label, frontend, real)

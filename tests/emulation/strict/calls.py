@@ -156,8 +156,8 @@ def _models(put: Put) -> Any:
     return masking.residual_model(V, X), masking.reduce_interferences(V), masking.logit(_gains(put))
 
 
-def _remixed(put: Put) -> Any:
-    return remix(put(samples()), RATE, "harmonic=-6dB, percussive=left", method="hpss", frontend=FRONTEND)
+def _remixed(changes: Any, put: Put) -> Any:
+    return dict(remix(put(samples()), changes, RATE, method="hpss", frontend=FRONTEND))
 
 
 CALLS: dict[str, Call] = {
@@ -184,6 +184,8 @@ CALLS: dict[str, Call] = {
     "metrics bss_eval": _bss,
     "metrics bss_eval_sources": _sources,
     **{f"oracle {o}": partial(_oracle, o) for o in oracle.ORACLES},
+    "remix gains": partial(_remixed, {"harmonic": 0.5}),
+    "remix filters": partial(_remixed, "harmonic highpass 500; percussive pan left"),
     "examples": partial(_separated, examples={"voice": samples()[:, :1200]}),
     "device": lambda put: dict(separate(samples(), RATE, method="hpss", frontend=FRONTEND, device="auto")),
 }

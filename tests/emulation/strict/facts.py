@@ -49,7 +49,7 @@ def _fact(value: Any) -> str | None:
         return "module"
     if isinstance(value, type):
         return "type"
-    if hasattr(value, "types") and hasattr(value, "nin"):
+    if hasattr(value, "types") and hasattr(value, "nargs"):
         return "ufunc: " + " ".join(value.types)
     if callable(value):
         return _signature(value) or "callable"

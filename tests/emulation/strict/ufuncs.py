@@ -32,16 +32,16 @@ class ufunc:
         self.types = types
         self._host = getattr(np, name)
         ins, outs = types[0].split("->")
-        self.nin, self.nout, self.nargs = len(ins), len(outs), len(ins) + len(outs)
+        self.n_in, self.n_out, self.n_args = len(ins), len(outs), len(ins) + len(outs)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         out, dtype = kwargs.pop("out", None), kwargs.pop("dtype", None)
         casting = kwargs.pop("casting", "same_kind")
         if kwargs:
             raise TypeError(f"Wrong arguments {kwargs}")
-        if not self.nin <= len(args) <= self.nargs:
+        if not self.n_in <= len(args) <= self.n_args:
             raise TypeError(f"Wrong number of arguments for {self.name!r}")
-        given, outs = args[: self.nin], list(args[self.nin :])
+        given, outs = args[: self.n_in], list(args[self.n_in :])
         if out is not None:
             if outs:
                 raise ValueError("Cannot specify 'out' as both a positional and keyword argument")
@@ -56,9 +56,9 @@ class ufunc:
         hosts = [_cast(x, t) for x, t in zip(given, ins, strict=True)]
         found = self._host(*hosts)
         found = found if isinstance(found, tuple) else (found,)
-        outs += [None] * (self.nout - len(outs))
+        outs += [None] * (self.n_out - len(outs))
         made = tuple(_result(f, t, o, casting) for f, t, o in zip(found, results, outs, strict=True))
-        return made[0] if self.nout == 1 else made
+        return made[0] if self.n_out == 1 else made
 
     def _loop(self, given: Any, dtype: np.dtype | None) -> tuple[list[np.dtype], list[np.dtype]]:
         """Return the dtypes of the first loop that takes the arguments; Python's numbers adapt to arrays."""
