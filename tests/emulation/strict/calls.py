@@ -117,18 +117,22 @@ def _scores(name: str, put: Put) -> Any:
     )
 
 
+def _pairs(put: Put) -> tuple[Any, Any]:
+    """Return true stems (sources, channels, samples) and estimates of them."""
+    truth = np.stack([*stems(np.array).values()])
+    return put(truth), put(truth + 0.1 * samples())
+
+
 def _bss(put: Put) -> Any:
-    truth = list(stems(put).values())
-    guess = [s + put(0.1 * samples()) for s in truth]
+    truth, guess = _pairs(put)
     whole = metrics.bss_eval_images(truth, guess)
     frames = metrics.bss_eval_v4(truth, guess, window=1200, hop=600, filter_length=32)
-    return vars(whole), vars(frames), metrics.framewise_sdr(truth, guess, window=600, hop=600)
+    return tuple(whole), tuple(frames), metrics.framewise_sdr(truth, guess, window=600, hop=600)
 
 
 def _sources(put: Put) -> Any:
-    truth = [s[0] for s in stems(put).values()]
-    guess = [s + put(0.1 * samples()[0]) for s in truth]
-    return vars(metrics.bss_eval_sources(truth, guess, filter_length=64))
+    truth, guess = _pairs(put)
+    return tuple(metrics.bss_eval_sources(truth[:, 0], guess[:, 0]))
 
 
 def _oracle(name: str, put: Put) -> Any:

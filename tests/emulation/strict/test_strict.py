@@ -156,6 +156,13 @@ def test_every_crossing_is_noted_with_its_bytes_and_its_place(gpu):
     assert gpu.record.n_bytes("up") == 56
 
 
+def test_a_singular_matrix_gives_nan_and_no_error(gpu):
+    xp = gpu.cupy
+    assert xp.isnan(xp.linalg.solve(xp.zeros((2, 2)), xp.ones((2, 1)))).all()
+    assert xp.isnan(xp.linalg.cholesky(-xp.eye(2))).all()
+    assert xp.isnan(xp.linalg.svd(xp.full((2, 2), xp.nan))[1]).all()
+
+
 def test_the_true_launcher_runs_kernels(gpu, monkeypatch):
     text = 'extern "C" __global__ void twice(const real* x, real* y, int n) { y[threadIdx.x] = 2 * x[threadIdx.x]; }'
     monkeypatch.setattr(cuda, "source", lambda op: (cuda.FOLDER / "common.cuh").read_text() + text)
