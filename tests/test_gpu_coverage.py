@@ -21,6 +21,11 @@ AMPLIFIED = {f"estimates by {name}": 1e-5 for name in ("mvdr", "mwf", "gev")}
 """Filters steered by estimates of as many sources as channels: covariances of rank one, rounding times 1e9."""
 
 
+@pytest.fixture(autouse=True)
+def _the_cpu_by_default(monkeypatch):
+    monkeypatch.setenv("SIGSEP_DEVICE", "cpu")  # also where there is a GPU
+
+
 def on_both(label: str, frontend: str, real: str) -> None:
     """Run a method on the stand-in and on the CPU."""
     case = case_of(label, frontend)
