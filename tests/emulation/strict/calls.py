@@ -144,6 +144,12 @@ def _model(put: Put) -> Any:
     return method.fit(_coefficients(put))
 
 
+def _many(put: Put) -> Any:
+    X = [FRONTEND.analyze(put(samples()[:, :n])) for n in (SAMPLES, SAMPLES, 1900)]
+    models = METHODS["nmf"](**QUICK["nmf"]).fit_many(X)
+    return [(model.W, model.H) for model in models]
+
+
 def _grouped(put: Put) -> Any:
     model, references = _model(put), {n: FRONTEND.analyze(s) for n, s in stems(put).items()}
     return grouping.by_reference(model, references)
@@ -190,6 +196,7 @@ CALLS: dict[str, Call] = {
     **{f"oracle {o}": partial(_oracle, o) for o in oracle.ORACLES},
     "remix gains": partial(_remixed, {"harmonic": 0.5}),
     "remix filters": partial(_remixed, "harmonic highpass 500; percussive pan left"),
+    "many problems at once": _many,
     "examples": partial(_separated, examples={"voice": samples()[:, :1200]}),
     "device": lambda put: dict(separate(samples(), RATE, method="hpss", frontend=FRONTEND, device="auto")),
 }
