@@ -185,7 +185,7 @@ def multiply(A: Array, numerator: Array, denominator: Array, exponent: float, ti
         numerator **= real_like(A, exponent)
     A *= xp.where(has, numerator, 1)
     if tiny:
-        A[tiny > A] = 0
+        xp.copyto(A, 0, where=tiny > A)
 
 
 def _cpu(
