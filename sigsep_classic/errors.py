@@ -55,3 +55,16 @@ class DeviceError(SigsepError, RuntimeError):
 
 class NumericalError(SigsepError, ArithmeticError):
     """An iteration produced a value that is not finite."""
+
+
+class Interrupted(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """128 plus the number of the signal, as shells count."""
+        return 128 + self.number

@@ -8,8 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from sigsep_classic.cli.output import complain
-from sigsep_classic.cli.signals import Interrupted
-from sigsep_classic.errors import SigsepError
+from sigsep_classic.errors import Interrupted, SigsepError
 
 BROKEN_PIPE = 141
 

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing.connection import wait as wait_for_end
-from types import FrameType
 from typing import Any
 
-from sigsep_classic.backend import n_threads
 from sigsep_classic.cli.inputs import Job
 from sigsep_classic.cli.output import Progress
-from sigsep_classic.cli.signals import SIGNALS, Interrupted
 from sigsep_classic.cli.work import Record, process
-
-_THREAD_VARIABLES = ("SIGSEP_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_PATIENCE_SECONDS = 10.0
-
-_working = False
+from sigsep_classic.processes import in_worker, worker_pool
 
 Work = Callable[..., Record]
 
@@ -65,8 +52,8 @@ def _pace(text: str) -> float:
 def _in_workers(
     jobs: Sequence[Job], settings: Any, workers: int, progress: Progress, work: Work
 ) -> Generator[Record, None, None]:
-    with _pool(workers) as pool:
-        futures = [pool.submit(_in_worker, work, job, settings) for job in jobs]
+    with worker_pool(workers) as pool:
+        futures = [pool.submit(in_worker, work, job, settings) for job in jobs]
         for job, future in zip(jobs, futures, strict=True):
             _watch(future, futures, progress)
             yield _result(future) or _alone(work, job, settings)
@@ -75,9 +62,9 @@ def _in_workers(
 def _watch(future: Future[Record], futures: list[Future[Record]], progress: Progress) -> None:
     """Wait for one result while counting all of them."""
     while not future.done():
-        done = sum(each.done() for each in futures)
-        progress.show(f"{done} of {len(futures)} done")
-        wait([future], timeout=0.2)
+        if wait([future], timeout=0.2).done:
+            return  # counting all of them each time would be felt among ten thousand
+        progress.show(f"{sum(each.done() for each in futures)} of {len(futures)} done")
 
 
 def _result(future: Future[Record]) -> Record | None:
@@ -90,84 +77,10 @@ def _result(future: Future[Record]) -> Record | None:
 
 def _alone(work: Work, job: Job, settings: Any) -> Record:
     """Do again, in a process of its own, what was lost with a worker: it may have been another file's fault."""
-    with _pool(1) as pool:
-        record = _result(pool.submit(_in_worker, work, job, settings))
+    with worker_pool(1) as pool:
+        record = _result(pool.submit(in_worker, work, job, settings))
     if record is not None:
         return record
     message = f"{job.source}: the process working on it was killed; it may need more memory than there is"
     failed: Record = {"status": "error", "input": job.source, "track": job.track, "error": message}
     return failed | {"kind": "BrokenProcessPool", "exit_code": 1, "warnings": [], "seconds": 0.0}
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool whose processes have their share of the threads, and are stopped if this one is."""
-    share = str(max(1, n_threads() // workers))
-    with _environment(dict.fromkeys(_THREAD_VARIABLES, share)):
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-        try:
-            yield pool
-        except BaseException:
-            _stop(pool)
-            raise
-        pool.shutdown()
-
-
-def _stop(pool: ProcessPoolExecutor) -> None:
-    """End the workers; each takes back what it has half-written."""
-    children = multiprocessing.active_children()
-    pool.shutdown(wait=False, cancel_futures=True)
-    for child in children:
-        child.terminate()
-    for child in children:
-        child.join(_PATIENCE_SECONDS)
-        if child.is_alive():
-            child.kill()
-
-
-@contextmanager
-def _environment(changes: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, which ends the workers by SIGTERM; end also when the parent is gone."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _end_worker)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        wait_for_end([parent.sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def _end_worker(number: int, frame: FrameType | None) -> None:
-    if not _working:
-        os._exit(128 + number)
-    signal.signal(number, signal.SIG_IGN)
-    raise Interrupted(number)
-
-
-def _in_worker(work: Work, job: Job, settings: Any) -> Record:
-    global _working
-    _working = True
-    try:
-        return work(job, settings)
-    except Interrupted as stop:
-        os._exit(stop.exit_code)  # the pool would take the exception for a result and go on
-    finally:
-        _working = False
