@@ -14,6 +14,7 @@ from sigsep_classic.backend import from_foreign, to_foreign, to_host
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.geometry import Delays, tdoa
 from sigsep_classic.remixing import Change, parse, remixed
+from sigsep_classic.storage import save_model
 from sigsep_classic.typing import Array
 
 TEMPLATE = "{track}/{stem}.{ext}"
@@ -309,3 +310,20 @@ class Separation(Mapping[str, Array]):
         if len(paths) < len(stems):
             raise ParameterError(f"template {template!r} gives two stems one file; put {{stem}} in it")
         return save_all(paths, self.sample_rate, inputs=inputs, **options)
+
+    def save_model(self, path: str | os.PathLike[str], *, frames: bool = True) -> str:
+        """Write the model to a file, for `sigsep_classic.load_model` and `sigsep_classic.apply`; return its name.
+
+        Parameters
+        ----------
+        path, frames
+            As for `sigsep_classic.save_model`.
+
+        Raises
+        ------
+        ParameterError
+            The model can't be saved.
+        OutputError
+            The file can't be written.
+        """
+        return save_model(path, self, frames=frames)

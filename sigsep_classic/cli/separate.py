@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from sigsep_classic.cli import parsing
+from sigsep_classic.cli import models, parsing, transforms
 from sigsep_classic.cli.output import Progress, complain, log_to_stderr, say, to_json
 from sigsep_classic.errors import OutputError, ParameterError
 
@@ -25,10 +25,6 @@ STDOUT = "-"
 
 # Written down so that --help needs no NumPy; a test holds them to what the library has.
 CLIP_MODES = ("common", "clamp", "none")
-GROUPERS = ("timbre", "harmonic_percussive")
-MASKS = ("ratio", "wiener", "binary", "logit", "multichannel_wiener", "mvdr", "mwf", "gev")
-PHASES = ("mixture", "misi", "consistent_wiener", "unwrapped", "griffin_lim")
-TAUGHT = ("nmf", "complex_nmf", "nmfd")
 FORMATS = ("wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "opus", "mp3")
 SUBTYPES = ("int16", "int24", "int32", "float32", "float64")
 
@@ -60,7 +56,8 @@ def add_options(parser: parsing.Parser, words: list[str], *, every_method: bool 
         chosen = parsing.method_in(words, DEFAULT_METHOD)
         own = add_parameters(parser, chosen)
         parser.prog += f" -m {chosen}"  # what errors name as the way to the help
-    _add_transform(parser, own)
+    transforms.add_options(parser, own)
+    models.add_options(parser)
     if not own and not named:
         parser.epilog = f"The parameters of a method: {parser.prog} -m METHOD --help"
 
@@ -97,6 +94,7 @@ def carry_out(settings: Settings, options: argparse.Namespace) -> int:
             needs_stem=len(settings.stems) != 1,
         )
         check_folder(settings.outdir)
+    models.check_jobs(settings.save_model, jobs)
     settings = replace(settings, inputs=tuple(job.source for job in jobs if job.source != "-"))
     return work_off(jobs, settings, options)
 
@@ -137,59 +135,6 @@ def _add_output(parser: parsing.Parser) -> None:
     add("--json", action="store_true", help="print one JSON record for each input")
     codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
     add("--allow-any-codec", action="store_true", help=codec)
-
-
-def _add_transform(parser: parsing.Parser, own: set[str]) -> None:
-    group = parser.add_argument_group("transform, masks and grouping")
-    grouping = f"how components become stems: {', '.join(GROUPERS)}, or by number: 'drums=0,3;voice=1,2'"
-    number = parsing.whole_number(1)
-    options: dict[str, dict[str, Any]] = {
-        "--mask": {"choices": MASKS, "help": "how spectrograms become gains (default: the method's own way)"},
-        "--phase": {
-            "choices": PHASES,
-            "help": "where masked stems have their phases from (default: mixture)",
-        },
-        "--groups": {"metavar": "GROUPS", "help": grouping},
-        "--n-sources": {
-            "type": number,
-            "metavar": "N",
-            "help": "number of stems, where the grouping takes one",
-        },
-        "--order": {
-            "choices": ("energy", "angle", "distance"),
-            "help": "which source comes first, where a method tells where sources are: the strongest, that of the "
-            "smallest azimuth (without --positions, the one heard first by the last channel), or the nearest "
-            "(default: as the method gives them)",
-        },
-        "--positions": {
-            "metavar": "PLACES",
-            "help": "microphones in metres for --order: 'x,y;x,y' or 'x,y,z;…', one a channel, or a file of such lines",
-        },
-        "--example": {
-            "action": "append",
-            "type": parsing.named_file,
-            "metavar": "NAME=FILE",
-            "help": f"a recording of one source alone, for {', '.join(TAUGHT)}; may be repeated",
-        },
-        "--frontend": {
-            "choices": ("stft", "waveform", "constant_q"),
-            "help": "what the method works on (default: the method's)",
-        },
-        "--n-fft": {
-            "type": number,
-            "metavar": "N",
-            "help": "window length in samples (default: the method's)",
-        },
-        "--hop": {
-            "type": number,
-            "metavar": "N",
-            "help": "distance of frames in samples (default: n_fft / 4)",
-        },
-        "--window": {"metavar": "WINDOW", "help": "hann, or one of scipy.signal's: hamming, kaiser,8 …"},
-    }
-    for name, about in options.items():
-        if name not in own:
-            group.add_argument(name, **about)
 
 
 def _method_help() -> str:
@@ -242,12 +187,14 @@ def _settings(options: argparse.Namespace) -> Settings:
 
     given = vars(options)
     METHODS.find(options.method)
-    method = make_method(options.method, **typed_parameters(options))
+    own = typed_parameters(options)
+    method = models.opened(options.model, given) if options.model else make_method(options.method, **own)
+    models.check_kept(options.save_model, method)
     transform = _transform(given)
     groups = parsing.parse_groups(given.get("groups"))
-    if isinstance(groups, str) and groups not in GROUPERS:
+    if isinstance(groups, str) and groups not in transforms.GROUPERS:
         raise ParameterError(
-            f"--groups {groups!r} is unknown; use {', '.join(GROUPERS)}, or 'drums=0,3;voice=1,2'"
+            f"--groups {groups!r} is unknown; use {', '.join(transforms.GROUPERS)}, or 'drums=0,3;voice=1,2'"
         )
     ext = options.ext.lower().lstrip(".")
     check_format(ext, options.subtype)
@@ -262,6 +209,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         order=given.get("order"),
         positions=_positions(given, method),
         examples=_examples(given, method),
+        model=options.model,
+        save_model=options.save_model,
         outdir=options.output,
         template=options.template,
         ext=ext,
@@ -292,7 +241,9 @@ def _examples(given: dict[str, Any], method: Any) -> dict[str, str]:
     examples: dict[str, str] = {}
     for name, path in given.get("example") or ():
         if not hasattr(method, "with_examples"):
-            raise ParameterError(f"--example is for methods with templates; use -m {', '.join(TAUGHT)}")
+            raise ParameterError(
+                f"--example is for methods with templates; use -m {', '.join(transforms.TAUGHT)}"
+            )
         if name in examples:
             raise ParameterError(f"--example: {name!r} is given twice; join the recordings")
         if not os.path.isfile(path):

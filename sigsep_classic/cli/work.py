@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import platform
 import sys
 import time
 import traceback
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +18,7 @@ import scipy
 
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
-from sigsep_classic.api import denoise, load_examples, remix, separate, taught
+from sigsep_classic.api import apply, denoise, load_examples, remix, separate, taught
 from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
 from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe, drop_stdout
@@ -28,8 +26,10 @@ from sigsep_classic.cli.inputs import STDIN, Job
 from sigsep_classic.errors import AudioError, OutputError, ParameterError
 from sigsep_classic.factorizers.base import FILLED_IN
 from sigsep_classic.frontends import STFT, ConstantQ, Waveform
+from sigsep_classic.messages import warnings_kept
 from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.separation import TEMPLATE, Separation
+from sigsep_classic.storage import SavedModel, load_model, save_model
 from sigsep_classic.typing import FrontEnd
 
 STDOUT = "-"
@@ -56,6 +56,10 @@ class Settings:
         As for `separate`.
     examples : dict of str to str
         Files of single sources by name.
+    model : str
+        A saved model that is applied in place of the method.
+    save_model : str
+        Where the model goes; ``{track}`` in it stands for the input.
     denoising : dict
         ``noise`` and ``hum`` of `denoise`, which is done in place of `separate` where there are any.
     changes : str
@@ -86,6 +90,8 @@ class Settings:
     order: str | None = None
     positions: list[list[float]] | None = None
     examples: dict[str, str] = field(default_factory=dict)
+    model: str = ""
+    save_model: str = ""
     denoising: dict[str, Any] = field(default_factory=dict)
     changes: str = ""
     outdir: str = "separated"
@@ -188,6 +194,8 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     tell("separating")
     found = _found(sound, settings, tell)
     tell("writing")
+    if settings.save_model:
+        save_model(settings.save_model.format(track=job.track), found, frames=False)
     written = write_stems(chosen_stems(found, settings), job, settings)
     return {
         **written,
@@ -198,6 +206,7 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
         "parameters": _parameters(settings.method),
         "frontend": {"name": type(found.frontend).__name__, **_parameters(found.frontend)},
         **({"examples": settings.examples} if settings.examples else {}),
+        **({"model": settings.model} if settings.model else {}),
         **settings.denoising,
         **({"changes": settings.changes} if settings.changes else {}),
         "device": found.info["device"],
@@ -222,6 +231,17 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
             frontend=frontend,
             device=settings.device,
         )
+    if settings.model:
+        return apply(
+            _loaded(settings.model, settings.run),
+            sound.samples,
+            rate,
+            mask=settings.mask,
+            phase=settings.phase,
+            groups=settings.groups,
+            n_sources=settings.n_sources,
+            device=settings.device,
+        )
     return separate(
         sound.samples,
         rate,
@@ -236,6 +256,12 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
         device=settings.device,
         callback=_callback(settings.method, tell),
     )
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: str, run: str) -> SavedModel:
+    """Return a saved model, read once in a run."""
+    return load_model(path)
 
 
 def _method(settings: Settings, sound: audio.Audio) -> Any:
@@ -361,32 +387,3 @@ def _named(message: str, job: Job) -> str:
     """Return the message with the input's name before it, unless it begins with that."""
     name = "<stdin>" if job.source == STDIN else job.source
     return message if message.startswith(name) else f"{name}: {message}"
-
-
-class _Keeper(logging.Handler):
-    """Collects the text of warnings."""
-
-    def __init__(self, lines: list[str]) -> None:
-        super().__init__(logging.WARNING)
-        self.lines = lines
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep one line."""
-        self.lines.append(record.getMessage())
-
-
-@contextmanager
-def warnings_kept() -> Iterator[list[str]]:
-    """Collect what the package logs as a warning, and Python's warnings, in place of printing them."""
-    lines: list[str] = []
-    logger = logging.getLogger("sigsep_classic")
-    keeper, propagate = _Keeper(lines), logger.propagate
-    logger.addHandler(keeper)
-    logger.propagate = False
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            yield lines
-        lines += [f"{item.category.__name__}: {item.message}" for item in caught]
-    finally:
-        logger.removeHandler(keeper)
-        logger.propagate = propagate

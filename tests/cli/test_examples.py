@@ -10,7 +10,7 @@ import soundfile
 
 import sigsep_classic as ssc
 from sigsep_classic.api import methods_with_examples
-from sigsep_classic.cli.separate import TAUGHT
+from sigsep_classic.cli.transforms import TAUGHT
 from tests.cli.conftest import files_below
 
 QUICK = ("-m", "nmf", "--n-iter", "5", "--n-components", "4", "--n-templates", "3")

@@ -17,6 +17,7 @@ from sigsep_classic.audio import codecs
 from sigsep_classic.audio.codecs import FORMATS
 from sigsep_classic.audio.writing import CLIP_MODES
 from sigsep_classic.cli import separate as verb
+from sigsep_classic.cli import transforms
 from sigsep_classic.separation import TEMPLATE
 from tests.cli.conftest import files_below
 
@@ -362,10 +363,10 @@ def test_unusual_names_work(cli: Cli, make_song: Cli, name: str) -> None:
 
 
 def test_what_help_lists_is_what_the_library_has() -> None:
-    assert set(verb.MASKS) == set(refusals.MASKS)
-    assert verb.PHASES == refusals.PHASES
+    assert set(transforms.MASKS) == set(refusals.MASKS)
+    assert transforms.PHASES == refusals.PHASES
     assert verb.CLIP_MODES == CLIP_MODES
-    assert tuple(grouping.GROUPERS) == verb.GROUPERS
+    assert tuple(grouping.GROUPERS) == transforms.GROUPERS
     assert tuple(FORMATS) == verb.FORMATS
     assert verb.TEMPLATE == TEMPLATE
 
