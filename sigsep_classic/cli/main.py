@@ -12,6 +12,8 @@ VERBS = {
     "separate": "split sound files into stems",
     "denoise": "take noise, and hum, off speech",
     "remix": "change stems of sound files: level, place, filter, reverberation",
+    "manifest": "list files times methods, for run",
+    "run": "do what a manifest says, on this machine or a cluster; what is done already is passed over",
     "methods": "list the methods, their papers and parameters",
     "cite": "print BibTeX of this package and of methods' papers",
     "info": "say what is installed here: versions, devices, codecs, caches",
