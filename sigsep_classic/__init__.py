@@ -83,6 +83,9 @@ _NAMES = {
     "Dehum": "factorizers.denoising.dehum",
     "denoise": "api",
     "remix": "api",
+    "apply": "api",
+    "save_model": "storage",
+    "load_model": "storage",
     "synthesize": "datasets.synthetic",
     "load": "audio",
     "save": "audio",
@@ -106,6 +109,8 @@ _MODULES = (
     "recipes",
     "remixing",
     "scaling",
+    "sets",
+    "storage",
     "streaming",
 )
 
@@ -177,6 +182,7 @@ __all__ = [
     "Waveform",
     "WeakExclusionICA",
     "__version__",
+    "apply",
     "audio",
     "beamforming",
     "datasets",
@@ -188,6 +194,7 @@ __all__ = [
     "geometry",
     "grouping",
     "load",
+    "load_model",
     "masking",
     "metrics",
     "oracle",
@@ -198,8 +205,11 @@ __all__ = [
     "remix",
     "remixing",
     "save",
+    "save_model",
     "scaling",
     "separate",
+    "sets",
+    "storage",
     "streaming",
     "synthesize",
 ]
@@ -225,9 +235,11 @@ if TYPE_CHECKING:
         recipes,
         remixing,
         scaling,
+        sets,
+        storage,
         streaming,
     )
-    from sigsep_classic.api import denoise, remix, separate
+    from sigsep_classic.api import apply, denoise, remix, separate
     from sigsep_classic.audio import load, save
     from sigsep_classic.datasets.synthetic import synthesize
     from sigsep_classic.errors import SigsepError
@@ -297,6 +309,7 @@ if TYPE_CHECKING:
         Vocals,
     )
     from sigsep_classic.separation import Separation
+    from sigsep_classic.storage import load_model, save_model
 
 
 def __getattr__(name: str) -> Any:
