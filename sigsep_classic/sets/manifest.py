@@ -8,6 +8,7 @@ import os
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sigsep_classic.audio.publish import FileSet
@@ -54,7 +55,7 @@ class Unit:
     name: str = ""
     line: int = field(default=0, compare=False)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """Where its stems are below the folder of results: ``track/name``."""
         return f"{self.track or _track_of(self.file)}/{self.name or self._usual_name}"
@@ -118,7 +119,11 @@ class Manifest:
 
     def path(self, name: str) -> str:
         """Return the absolute path of a file that a unit names."""
-        return os.path.join(os.path.abspath(self.folder), name)
+        return os.path.join(self._base, name)
+
+    @cached_property
+    def _base(self) -> str:
+        return os.path.abspath(self.folder)
 
     def where(self, unit: Unit) -> str:
         """Return where a unit stands, for messages."""
@@ -128,7 +133,7 @@ class Manifest:
         """Return a unit's place as some file systems see it: a.wav, A.wav and other spellings of an accent are one."""
         place = unit.place
         parts = place.split("/")
-        if "\0" in place or any(part in ("", ".", "..") or part.startswith(".") for part in parts):
+        if "\0" in place or any(not part or part[0] == "." for part in parts):
             raise ParameterError(
                 f"{self.where(unit)}: {place!r:.80} can't be a folder below the results; "
                 'give "track" and "name" without leading dots'

@@ -21,6 +21,8 @@ FAILURES = "failures.jsonl"
 _PARTS = ".parts"
 _LOCK = ".lock"
 
+_CANONICAL = json.JSONEncoder(sort_keys=True)
+
 Record = dict[str, Any]
 
 
@@ -50,8 +52,7 @@ def identity(manifest: Manifest, unit: Unit, coding: dict[str, Any], *, content:
         "options": dict(unit.options),
         "coding": coding,
     }
-    text = json.dumps(told, sort_keys=True, ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_CANONICAL.encode(told).encode()).hexdigest()[:32]
 
 
 def _fingerprint(manifest: Manifest, name: str, content: bool) -> list[Any]:
@@ -66,7 +67,7 @@ def _fingerprint(manifest: Manifest, name: str, content: bool) -> list[Any]:
 def finished(target: str, key: str) -> Record | None:
     """Return the record of a result that is there, of this identity and with all its stems; else None."""
     try:
-        with open(os.path.join(target, RECORD), "rb") as file:
+        with open(f"{target}/{RECORD}", "rb") as file:
             record = json.loads(file.read())
         if record["unit"] != key or not {*record["outputs"].values()} <= {*os.listdir(target)}:
             return None

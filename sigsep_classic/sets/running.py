@@ -181,7 +181,7 @@ def _pending(
 ) -> Iterator[dict[str, Any] | tuple[Unit, dict[str, Any]] | None]:
     """Yield None for a unit that is done, a record for one whose file is not there, else what its task is made of."""
     for unit in manifest.units:
-        target = os.path.join(root, *unit.place.split("/"))
+        target = f"{root}/{unit.place}"
         try:
             key = identity(manifest, unit, coding, content=content)
         except (OSError, ValueError) as error:

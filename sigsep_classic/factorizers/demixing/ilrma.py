@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -60,7 +60,11 @@ class LowRankDemixing(DemixingModel):
     @property
     def variances(self) -> Array | None:
         """The product of both, (sources, freq, frames)."""
-        return None if self.templates is None else self.templates @ self.activations
+        return None if self.templates is None or self.activations is None else self.templates @ self.activations
+
+    def apply(self, X: Array) -> Self:
+        """Return the model of other frames X (channels, freq, frames) of the same scene; it has no activations."""
+        return replace(super().apply(X), activations=None)
 
 
 @dataclass(frozen=True, kw_only=True)
