@@ -29,7 +29,8 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     )
     add("-m", "--method", action="append", default=[], metavar="METHOD", help=method)
     add(
-        "--model",
+        "--apply-model",
+        dest="model",
         action="append",
         default=[],
         metavar="FILE",

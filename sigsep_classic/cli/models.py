@@ -18,10 +18,12 @@ APPLIED = "nmf, ntf, nmfd, sparse_coding, ica, auxiva, ilrma, wpe …"
 def add_options(parser: parsing.Parser) -> None:
     """Add the options."""
     add = parser.add_argument_group("models").add_argument
-    keep = f"write what was found, for --model: templates or filters of {APPLIED}; {{track}} in it for several inputs"
+    keep = (
+        f"write what was found, for --apply-model: what {APPLIED} learn; {{track}} in it for several inputs"
+    )
     add("--save-model", metavar="FILE", default="", help=keep)
     use = "apply what --save-model wrote, in place of a method: templates to other music, filters to the same room"
-    add("--model", metavar="FILE", default="", help=use)
+    add("--apply-model", dest="model", metavar="FILE", default="", help=use)
 
 
 def opened(path: str, given: dict[str, Any]) -> Any:
@@ -41,7 +43,9 @@ def opened(path: str, given: dict[str, Any]) -> Any:
     for name in given:
         if name.startswith("parameter:") or (name in fixed and given[name]):
             option = name.removeprefix("parameter:").replace("_", "-")
-            raise ParameterError(f"--{option} and --model: a saved model is applied as it is; leave one out")
+            raise ParameterError(
+                f"--{option} and --apply-model: a saved model is applied as it is; leave one out"
+            )
     saved = load_model(path)
     check_applies(saved.model, f"{path}: {saved.method_name}")
     if saved.method is None:

@@ -101,6 +101,7 @@ class Ensemble(Fusion):
         """Return cluster centres (n_sources, cues) and the mean variance of a feature in a cluster."""
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
 
         xp, flat = namespace(features), features.reshape(len(features), -1)
         heap, last = running_sums(power.ravel()), flat.shape[1] - 1
@@ -111,7 +112,7 @@ class Ensemble(Fusion):
             chosen = xp.asarray((draws * (last + 1)).astype(int))
         drawn = to_host(flat[:, chosen]).T.astype(np.float64)
         points = np.round(drawn, 4)  # where points are equal, rounding must not decide
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), threadpool_limits(1):  # one thread: sums in one order, the same bits
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = KMeans(self.n_sources, n_init=_STARTS, random_state=self.seed).fit(points)
         return found.cluster_centers_, max(found.inertia_ / points.size, 1e-3)

@@ -176,6 +176,13 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 def write_manifest(path: str | os.PathLike[str], units: Iterable[Unit]) -> None:
     """Write units as JSON lines, all or nothing.
 
+    Parameters
+    ----------
+    path : str or path
+        The file.
+    units : iterable of Unit
+        One a line.
+
     Raises
     ------
     OutputError

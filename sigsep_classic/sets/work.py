@@ -58,6 +58,16 @@ def process(task: Task) -> Record:
 
     Doing it twice does no harm, and stopping it at any moment leaves no part of a result: any engine that calls a
     function on every item of a list can drive it, such as ``joblib.Parallel`` with any of its backends.
+
+    Parameters
+    ----------
+    task : Task
+        One of `tasks`.
+
+    Returns
+    -------
+    dict
+        Plain values, as in ``record.json``: ``status`` is ``"ok"``, or ``"error"`` with ``error`` and ``exit_code``.
     """
     record = finished(task.target, task.key)
     if record is not None:

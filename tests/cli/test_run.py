@@ -103,18 +103,18 @@ def test_progress_tells_rate_and_time_left() -> None:
     assert far(Summary(total=5, skipped=2)) == "2 of 5 done"
 
 
-@pytest.mark.parametrize("option", ["--save-model", "--model"])
+@pytest.mark.parametrize("option", ["--save-model", "--apply-model"])
 def test_models_are_kept_and_applied(cli: Run, make_song: Run, option: str) -> None:
     make_song("a.wav", seconds=0.5), make_song("b.wav", seconds=0.5, seed=1)
     words = ["-m", "nmf", "--n-components", "3", "--n-iter", "5"]
     assert cli("separate", "a.wav", *words, "--save-model", "m.npz").code == 0
-    if option == "--model":
-        done = cli("separate", "b.wav", "--model", "m.npz", "--json")
+    if option == "--apply-model":
+        done = cli("separate", "b.wav", "--apply-model", "m.npz", "--json")
         record = json.loads(done.out)
         assert (done.code, record["model"], record["method"]) == (0, "m.npz", "nmf")
         assert list(record["outputs"]) == ["source1", "source2", "source3"]
-        assert "leave one out" in cli("separate", "b.wav", "--model", "m.npz", "--n-fft", "512").err
-        assert cli("separate", "b.wav", "--model", "b.wav").code == 3
+        assert "leave one out" in cli("separate", "b.wav", "--apply-model", "m.npz", "--n-fft", "512").err
+        assert cli("separate", "b.wav", "--apply-model", "b.wav").code == 3
         return
     assert "put {track} in it" in cli("separate", "a.wav", "b.wav", *words, "--save-model", "n.npz").err
     assert cli("separate", "a.wav", "b.wav", *words, "--save-model", "m/{track}.npz").code == 0

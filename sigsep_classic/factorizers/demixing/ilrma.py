@@ -60,7 +60,9 @@ class LowRankDemixing(DemixingModel):
     @property
     def variances(self) -> Array | None:
         """The product of both, (sources, freq, frames)."""
-        return None if self.templates is None or self.activations is None else self.templates @ self.activations
+        return (
+            None if self.templates is None or self.activations is None else self.templates @ self.activations
+        )
 
     def apply(self, X: Array) -> Self:
         """Return the model of other frames X (channels, freq, frames) of the same scene; it has no activations."""

@@ -18,6 +18,7 @@ from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.beta_divergence import divergence
 from sigsep_classic.kernels.beta_nmf import multiply, statistics
 from sigsep_classic.kernels.beta_sweep import tiny_of
+from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
 
@@ -123,7 +124,8 @@ class CommonFateModel:
     def _modelled(self, members: Any) -> Array:
         """Return the sum of components, (channels, textures, patch times)."""
         scaled = self.Q[:, None, members] * self.W[:, members]
-        return scaled @ self.H[members]
+        with single_threaded_blas():  # sums in one order, the same bits
+            return scaled @ self.H[members]
 
 
 @dataclass(frozen=True, kw_only=True)
