@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from sigsep_classic import devices
+from sigsep_classic.devices import INSTALL_CUPY as INSTALL_CUPY
 from sigsep_classic.errors import ArrayTypeError, DeviceError, ParameterError
 from sigsep_classic.typing import Array
 
 logger = logging.getLogger("sigsep_classic")
-
-INSTALL_CUPY = 'pip install "sigsep-classic[cuda12]" (or [cuda13], by your driver)'
 
 _emulator: Any = None
 
@@ -96,18 +96,10 @@ def emulator() -> Any:
     return _emulator
 
 
-@lru_cache(maxsize=1)
-def cuda_status() -> tuple[bool, str]:
-    """Say whether a CUDA device can be used, and in one line what was found or why not."""
-    try:
-        import cupy
-    except Exception as error:
-        return False, f"CuPy does not import ({type(error).__name__}); {INSTALL_CUPY}"
-    if not cupy.cuda.is_available():
-        return False, f"CuPy {cupy.__version__} is installed, but no usable NVIDIA driver or GPU was found"
-    properties = cupy.cuda.runtime.getDeviceProperties(0)
-    name = properties["name"].decode()
-    return True, f"{name}, CuPy {cupy.__version__}"
+@lru_cache(maxsize=16)
+def cuda_status(index: int = 0) -> tuple[bool, str]:
+    """Say whether a GPU can be used, and in one line what was found or why not; looked for once."""
+    return devices.status(index)
 
 
 def resolve_device(device: str | None) -> str:
@@ -126,25 +118,21 @@ def resolve_device(device: str | None) -> str:
     ParameterError
         The name is not one of the above.
     """
-    device = device or os.environ.get("SIGSEP_DEVICE") or "auto"
-    if device == "cpu":
+    typed = device or os.environ.get("SIGSEP_DEVICE") or "auto"
+    said = f"device {typed!r}" if device else f"device {typed!r} of $SIGSEP_DEVICE"
+    if typed == "cpu":
         return "cpu"
-    kind, _, index = device.partition(":")
-    if device != "auto" and (kind != "cuda" or (":" in device and not index.isdigit())):
-        raise ParameterError(f"device {device!r} is unknown; use auto, cpu, cuda or cuda:N")
-    available, reason = cuda_status()
-    if device == "auto":
+    kind, _, index = typed.partition(":")
+    if typed != "auto" and (kind != "cuda" or (":" in typed and not index.isdigit())):
+        raise ParameterError(f"{said} is unknown; use auto, cpu, cuda or cuda:N")
+    number = int(index or 0)
+    available, reason = cuda_status(number) if number else cuda_status()
+    if typed == "auto":
         logger.info("device auto: %s (%s)", "cuda" if available else "cpu", reason)
         return "cuda" if available else "cpu"
     if not available:
-        raise DeviceError(f"device {device!r} asked for, but {reason}; use device='cpu' to go on without")
-    if index:
-        import cupy
-
-        count = cupy.cuda.runtime.getDeviceCount()
-        if int(index) >= count:
-            raise DeviceError(f"device {device!r} asked for, but there are {count} GPUs, counted from 0")
-    return device
+        raise DeviceError(f"{said} asked for, but {reason}; use device='cpu' to go on without")
+    return typed
 
 
 def to_device(x: Array, device: str) -> Array:

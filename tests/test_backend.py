@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-import types
 
 import numpy as np
 import pytest
@@ -19,18 +18,17 @@ from sigsep_classic.errors import DeviceError, ParameterError
 def no_gpu(monkeypatch):
     """A machine on which CuPy does not import."""
     reason = f"CuPy does not import (ModuleNotFoundError); {backend.INSTALL_CUPY}"
-    monkeypatch.setattr(backend, "cuda_status", lambda: (False, reason))
+    monkeypatch.setattr(backend, "cuda_status", lambda index=0: (False, reason))
     monkeypatch.delenv("SIGSEP_DEVICE", raising=False)
 
 
 @pytest.fixture
 def two_gpus(monkeypatch):
     """A machine with two GPUs, as far as names go."""
-    runtime = types.SimpleNamespace(getDeviceCount=lambda: 2)
-    fake = types.ModuleType("cupy")
-    fake.cuda = types.SimpleNamespace(runtime=runtime)
-    monkeypatch.setitem(sys.modules, "cupy", fake)
-    monkeypatch.setattr(backend, "cuda_status", lambda: (True, "two fakes"))
+    beyond = "there are 2 GPUs, counted from 0"
+    monkeypatch.setattr(
+        backend, "cuda_status", lambda index=0: (index < 2, "two fakes" if index < 2 else beyond)
+    )
     monkeypatch.delenv("SIGSEP_DEVICE", raising=False)
 
 

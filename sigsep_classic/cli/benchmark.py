@@ -49,9 +49,9 @@ def _jobs(options: argparse.Namespace) -> list[ScoringJob]:
     from sigsep_classic.cli.scoring_jobs import scoring_jobs
     from sigsep_classic.compare.candidates import ALL, candidates
 
+    device = resolve_device(options.device)
     dataset = evaluate.open_truth(options.dataset, options)
     names = [name for text in options.methods or [ALL] for name in text.split(",") if name]
-    device = resolve_device(options.device)
     jobs, notes = scoring_jobs(dataset, {})
     evaluate.notes([*dataset.notes, *notes], options)
     found = []

@@ -74,7 +74,10 @@ def _versions(names: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def _devices() -> dict[str, Any]:
+    from dataclasses import asdict
+
     from sigsep_classic.backend import cuda_status, resolve_device
+    from sigsep_classic.devices import gpus
     from sigsep_classic.errors import SigsepError
 
     available, detail = cuda_status()
@@ -86,7 +89,7 @@ def _devices() -> dict[str, Any]:
     return {
         "default": default,
         "cpu": {"available": True, "detail": f"{processor}, {os.cpu_count()} processors"},
-        "cuda": {"available": available, "detail": detail},
+        "cuda": {"available": available, "detail": detail, "gpus": [asdict(gpu) for gpu in gpus()]},
     }
 
 
@@ -116,6 +119,7 @@ def _as_text(found: dict[str, Any]) -> str:
         "device": devices["default"],
         "cpu": devices["cpu"]["detail"],
         "cuda": ("yes: " if devices["cuda"]["available"] else "no: ") + devices["cuda"]["detail"],
+        **{f"cuda:{gpu['index']}": _gpu(gpu) for gpu in devices["cuda"]["gpus"]},
         "threads": str(found["threads"]),
         "blas": "; ".join(found["blas"]),
         "reads and writes": ", ".join(writes),
@@ -126,6 +130,12 @@ def _as_text(found: dict[str, Any]) -> str:
         "environment": ", ".join(f"{k}={v}" for k, v in found["environment"].items()) or "-",
     }
     return "\n".join(f"{name + ':':<18}{text}" for name, text in rows.items())
+
+
+def _gpu(found: dict[str, Any]) -> str:
+    from sigsep_classic.devices import Gpu
+
+    return str(Gpu(**found)) + (f"; {found['problem']}" if found["problem"] else "")
 
 
 def _listed(packages: dict[str, str | None]) -> str:
