@@ -1,4 +1,4 @@
-"""One method on one array: analyse, fit, group, mask, synthesise."""
+"""One method on one array, or on several as a batch: analyse, fit, group, mask, synthesise."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from sigsep_classic import geometry, masking
 from sigsep_classic.backend import namespace
 from sigsep_classic.beamforming import FILTERS, beamformed, refiltered
 from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
-from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.factorizers.base import Callback, Iterative
 from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
 from sigsep_classic.frontends import STFT
 from sigsep_classic.grouping import GROUPERS
@@ -93,43 +94,101 @@ def separate_array(
     Separation
         Stems of the shape and dtype of x.
     """
+    wanted = {"mask": mask, "phase": phase, "groups": groups, "n_sources": n_sources}
+    placed = {"order": order, "positions": positions}
+    (sep,) = separate_arrays(
+        [x], sample_rate, method, frontend=frontend, callback=callback, **wanted, **placed
+    )
+    return sep
+
+
+def separate_arrays(
+    xs: Sequence[Array],
+    sample_rate: int,
+    method: Any,
+    *,
+    frontend: FrontEnd | None = None,
+    callback: Callback | None = None,
+    **asked: Any,
+) -> list[Separation]:
+    """Return what `separate_array` gives for each of several arrays, fitted as one batch if the method `batches`.
+
+    Parameters
+    ----------
+    xs : list of array (channels, samples)
+        Of the same number of channels, dtype and device.
+    sample_rate, method, frontend, callback, **asked
+        As for `separate_array`.
+    """
     chooses = frontend is None and hasattr(method, "fit_samples")
     known = None if chooses else frontend or default_frontend(method, sample_rate)
-    check_phase(phase, mask, known)
+    check_phase(asked.get("phase"), asked.get("mask"), known)
+    to_check = {name: asked.get(name) for name in ("mask", "groups", "n_sources", "order", "positions")}
     grid = None if known is None else known.grid(sample_rate)
-    check_request(
-        method,
-        channels=len(x),
-        grid=grid,
-        mask=mask,
-        groups=groups,
-        n_sources=n_sources,
-        order=order,
-        positions=positions,
-    )
-    leveled, options = x / x.dtype.type(level(x)), {"callback": callback} if callback else {}
+    check_request(method, channels=len(xs[0]), grid=grid, **to_check)
+    options = {"callback": callback} if callback else {}
     if hasattr(method, "fit_samples"):
-        frontend, model = method.fit_samples(leveled, sample_rate, frontend=frontend, **options)
-        X = frontend.analyze(leveled)
+        fits = [_chosen_and_fitted(x, sample_rate, method, frontend, options) for x in xs]
     else:
-        frontend = default_frontend(method, sample_rate) if frontend is None else frontend
-        method = told(method, grid=frontend.grid(sample_rate), frontend=frontend, level=level(x))
-        X = frontend.analyze(leveled)
-        model = method.fit(X, **options)
+        fits = _fitted(xs, sample_rate, method, known, options)
+    return [_separation(fit, sample_rate, **asked) for fit in fits]
+
+
+def batches(method: Any) -> bool:
+    """Say whether a method has a way of its own to fit several arrays at once."""
+    kinds = [kind for kind in type(method).__mro__ if kind is not Iterative]
+    return not hasattr(method, "fit_samples") and any("fit_problems" in vars(kind) for kind in kinds)
+
+
+class _Fit(NamedTuple):
+    """An array, its coefficients, and what a method found in them."""
+
+    x: Array
+    X: Array
+    frontend: FrontEnd
+    method: Any
+    model: Any
+
+
+def _chosen_and_fitted(
+    x: Array, sample_rate: int, method: Any, frontend: FrontEnd | None, options: dict[str, Any]
+) -> _Fit:
+    leveled = x / x.dtype.type(level(x))
+    chosen, model = method.fit_samples(leveled, sample_rate, frontend=frontend, **options)
+    return _Fit(x, chosen.analyze(leveled), chosen, method, model)
+
+
+def _fitted(
+    xs: Sequence[Array], sample_rate: int, method: Any, frontend: Any, options: dict[str, Any]
+) -> list[_Fit]:
+    facts = {"grid": frontend.grid(sample_rate), "frontend": frontend}
+    methods = [told(method, **facts, level=level(x)) for x in xs]
+    Xs = [frontend.analyze(x / x.dtype.type(level(x))) for x in xs]
+    if len(xs) > 1 and not options and batches(method):
+        models = method.fit_problems(list(zip(methods, Xs, strict=True)))
+    else:
+        models = [own.fit(X, **options) for own, X in zip(methods, Xs, strict=True)]
+    return [_Fit(*each) for each in zip(xs, Xs, repeat(frontend), methods, models, strict=False)]
+
+
+def _separation(
+    fit: _Fit, sample_rate: int, *, order: str | None = None, positions: Any = None, **wanted: Any
+) -> Separation:
+    model = fit.model
     if order is not None:
-        model = _ordered(model, order, positions, frontend.grid(sample_rate))
-    grouped = partial(stems_of, model, x, sample_rate, frontend)
-    stems, found = grouped(mask=mask, phase=phase, groups=groups, n_sources=n_sources, X=X)
+        model = _ordered(model, order, positions, fit.frontend.grid(sample_rate))
+    grouped = partial(stems_of, model, fit.x, sample_rate, fit.frontend)
+    stems, found = grouped(**wanted, X=fit.X)
     return Separation(
         stems=stems,
-        mixture=x,
+        mixture=fit.x,
         sample_rate=sample_rate,
         model=model,
-        method=method,
-        frontend=frontend,
+        method=fit.method,
+        frontend=fit.frontend,
         groups=found,
-        mask=mask,
-        phase=phase,
+        mask=wanted.get("mask"),
+        phase=wanted.get("phase"),
         grouped=grouped,
     )
 

@@ -2,6 +2,7 @@
 
 from sigsep_classic.api.applying import apply
 from sigsep_classic.api.denoising import denoise, with_noise
+from sigsep_classic.api.many import separate_many
 from sigsep_classic.api.remixes import remix
 from sigsep_classic.api.separating import load_examples, make_method, methods_with_examples, separate, taught
 
@@ -13,6 +14,7 @@ __all__ = [
     "methods_with_examples",
     "remix",
     "separate",
+    "separate_many",
     "taught",
     "with_noise",
 ]

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.api.separating import _like, _regrouped, _samples, read
-from sigsep_classic.backend import device_of, namespace
+from sigsep_classic import audio
+from sigsep_classic.api.separating import _like, _regrouped, read, samples_on
+from sigsep_classic.backend import device_of, from_foreign, namespace
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.pipeline import Groups, level, stems_of
 from sigsep_classic.separation import Separation
@@ -83,7 +84,8 @@ def apply(
         )
     given, sample_rate, track, info = read(source, sample_rate)
     _check_rate(saved, sample_rate, track)
-    x = _samples(given, device)
+    checked = audio.check_samples(from_foreign(given), host=False)
+    x = samples_on(checked, device)
     with device_of(x):
         found = _applied(on_device_of(saved.model, x), frontend.analyze(x / x.dtype.type(level(x))))
         if groups is None and n_sources is None:
@@ -94,7 +96,7 @@ def apply(
     info["device"] = "cpu" if namespace(x) is np else "cuda"
     return Separation(
         stems={name: _like(stem, given) for name, stem in stems.items()},
-        mixture=_like(x, given),
+        mixture=_like(checked, given),
         sample_rate=sample_rate,
         model=found,
         method=saved.method,

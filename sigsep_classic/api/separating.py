@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from sigsep_classic.checks import check_range, did_you_mean
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
-from sigsep_classic.pipeline import Groups, default_frontend, level, separate_array
+from sigsep_classic.pipeline import Groups, default_frontend, level, separate_arrays
 from sigsep_classic.separation import Separation
 from sigsep_classic.streaming import goes_in_blocks, separate_in_blocks
 from sigsep_classic.typing import Array, FrontEnd
@@ -103,38 +104,103 @@ def separate(
     >>> bool(np.allclose(sep["harmonic"] + sep["percussive"], x))
     True
     """
-    factorizer = make_method(method, **parameters)
-    if frontend is not None and (isinstance(frontend, type) or not isinstance(frontend, FrontEnd)):
-        raise ParameterError(f"frontend is {frontend!r}; give an instance such as STFT(n_fft=2048)")
-    if callback is not None and not callable(callback):
-        raise ParameterError(f"callback is {callback!r}; it must be callable as callback(i, model)")
-    if n_sources is not None and not isinstance(groups, str) and hasattr(factorizer, "n_sources"):
-        factorizer, n_sources = dataclasses.replace(factorizer, n_sources=n_sources), None
+    request = Request(
+        method=make_method(method, **parameters),
+        frontend=frontend,
+        mask=mask,
+        phase=phase,
+        groups=groups,
+        n_sources=n_sources,
+        examples=examples,
+        order=order,
+        positions=positions,
+        callback=callback,
+    ).checked()
     given, sample_rate, track, info = read(source, sample_rate)
     checked = audio.check_samples(from_foreign(given), host=False)
-    x = _placed(checked, device)
+    x = samples_on(checked, device)
     with device_of(x):
-        if examples is not None:
-            sounds, warnings = load_examples(examples, sample_rate)
-            factorizer = taught(factorizer, sounds, sample_rate, frontend=frontend, like=x)
-            info["warnings"] = [*info.get("warnings", ()), *warnings]
-        options: dict[str, Any] = {
-            "phase": phase,
-            "groups": groups,
-            "n_sources": n_sources,
-            "order": order,
-            "positions": positions,
-            "callback": callback,
-        }
-        plain = all(option is None for option in options.values())
-        if plain and goes_in_blocks(x, sample_rate, factorizer, frontend):
-            sep = separate_in_blocks(x, sample_rate, factorizer, frontend=frontend, mask=mask)
-        else:
-            sep = separate_array(x, sample_rate, factorizer, frontend=frontend, mask=mask, **options)
-    info["device"] = "cpu" if namespace(x) is np else "cuda"
-    stems = {name: _like(stem, given) for name, stem in sep.items()}
-    grouped = partial(_regrouped, sep.grouped, x, given)
-    return sep.replace(stems=stems, mixture=_like(checked, given), grouped=grouped, track=track, info=info)
+        factorizer, warnings = request.learnt(sample_rate, like=x)
+        (sep,) = request.fulfilled([x], sample_rate, factorizer)
+    if warnings:
+        info["warnings"] = [*info.get("warnings", ()), *warnings]
+    return given_back(sep, given, track=track, info=info, mixture=checked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a recording, whichever it is; see `separate`."""
+
+    method: Any
+    frontend: FrontEnd | None = None
+    mask: str | None = None
+    phase: str | None = None
+    groups: Groups = None
+    n_sources: int | None = None
+    examples: Mapping[str, Any] | None = None
+    order: str | None = None
+    positions: Any = None
+    callback: Callback | None = None
+
+    def checked(self) -> Request:
+        """Return it with ``n_sources`` told to methods that take it; refuse what no recording can make right."""
+        if self.frontend is not None and (
+            isinstance(self.frontend, type) or not isinstance(self.frontend, FrontEnd)
+        ):
+            raise ParameterError(f"frontend is {self.frontend!r}; give an instance such as STFT(n_fft=2048)")
+        if self.callback is not None and not callable(self.callback):
+            raise ParameterError(f"callback is {self.callback!r}; it must be callable as callback(i, model)")
+        takes = self.n_sources is not None and hasattr(self.method, "n_sources")
+        if not takes or isinstance(self.groups, str):
+            return self
+        method = dataclasses.replace(self.method, n_sources=self.n_sources)
+        return dataclasses.replace(self, method=method, n_sources=None)
+
+    def learnt(self, sample_rate: int, *, like: Array) -> tuple[Any, list[str]]:
+        """Return the method, as the examples teach it, and what was wrong with their files, one line each."""
+        if self.examples is None:
+            return self.method, []
+        sounds, warnings = load_examples(self.examples, sample_rate)
+        return taught(self.method, sounds, sample_rate, frontend=self.frontend, like=like), warnings
+
+    def in_blocks(self, x: Array, sample_rate: int) -> bool:
+        """Say whether an array (channels, samples) is taken apart block by block."""
+        whole = (self.phase, self.groups, self.n_sources, self.order, self.positions, self.callback)
+        if any(option is not None for option in whole):
+            return False
+        return goes_in_blocks(x, sample_rate, self.method, self.frontend)
+
+    def fulfilled(self, xs: Sequence[Array], sample_rate: int, method: Any) -> list[Separation]:
+        """Return the stems of arrays (channels, samples), several as one batch; ``method`` is that of `learnt`."""
+        if self.in_blocks(xs[0], sample_rate):
+            return [
+                separate_in_blocks(x, sample_rate, method, frontend=self.frontend, mask=self.mask) for x in xs
+            ]
+        options = {name: getattr(self, name) for name in _ASKED}
+        return separate_arrays(xs, sample_rate, method, **options)
+
+
+_ASKED = ("frontend", "mask", "phase", "groups", "n_sources", "order", "positions", "callback")
+
+
+def given_back(
+    sep: Separation,
+    given: Any,
+    *,
+    track: str,
+    info: dict[str, Any],
+    stems: Mapping[str, Any] | None = None,
+    mixture: Any = None,
+) -> Separation:
+    """Return a separation of the caller's kind of arrays; ``stems`` and ``mixture`` are what is on the host already."""
+    x = sep.mixture
+    return sep.replace(
+        stems={name: _like(stem, given) for name, stem in (sep.stems if stems is None else stems).items()},
+        mixture=_like(x if mixture is None else mixture, given),
+        grouped=partial(_regrouped, sep.grouped, x, given),
+        track=track,
+        info={**info, "device": "cpu" if namespace(x) is np else "cuda"},
+    )
 
 
 def make_method(method: Any, **parameters: Any) -> Any:
@@ -264,7 +330,7 @@ def read(source: Any, sample_rate: int | None) -> tuple[Any, int, str, dict[str,
     return source, sample_rate, track, info
 
 
-def _placed(checked: Array, device: str | None) -> Array:
+def samples_on(checked: Array, device: str | None) -> Array:
     """Return samples on the device asked for; those on a GPU stay there where none is named."""
     if namespace(checked) is not np and device in (None, "cuda"):
         return checked
