@@ -71,8 +71,8 @@ def open_asked(options: argparse.Namespace) -> Dataset:
 
 def run(options: argparse.Namespace) -> int:
     """Check every track; return 1 where there are errors, or warnings and ``--strict``, else 0."""
-    from sigsep_classic.cli.work import warnings_kept
     from sigsep_classic.datasets.checking import check_tracks, dataset_findings
+    from sigsep_classic.messages import warnings_kept
 
     dataset = open_asked(options)
     about_all = dataset_findings(dataset)

@@ -130,7 +130,7 @@ def add_computing(group: Any) -> None:
     """Add to a group of options where to compute, and how many files at a time."""
     device = "auto, cpu, cuda or cuda:N (default: $SIGSEP_DEVICE, else auto)"
     group.add_argument("-d", "--device", metavar="DEVICE", help=device)
-    jobs = "files at a time, each in a process with its share of the processors (default: 1)"
+    jobs = "files at a time, each in a process with its share of the processors (default: 1); not for a GPU"
     group.add_argument("-j", "--jobs", type=whole_number(1), default=1, metavar="JOBS", help=jobs)
 
 

@@ -1,4 +1,4 @@
-"""Many files: one after the other here, or in worker processes that share out the processors."""
+"""Many files: one after the other here, on a GPU overlapped, or in processes that share out the processors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from sigsep_classic.cli import on_gpu
 from sigsep_classic.cli.inputs import Job
 from sigsep_classic.cli.output import Progress
 from sigsep_classic.cli.work import Record, process
@@ -27,13 +28,16 @@ def run_jobs(
     settings : Settings
         How to do it, or what else ``work`` takes for that.
     workers : int
-        Processes; 1 works in this one.
+        Processes; 1 works in this one. What `on_gpu` takes is done in this one, whatever their number.
     progress : Progress
         Says how far it is.
     work : callable
         Does one: takes a job, the settings and, in this process, a function to tell what is being done. Found by
         its name in other processes.
     """
+    if len(jobs) > 1 and work is process and on_gpu.takes(settings):
+        yield from on_gpu.run_jobs(jobs, settings, progress)
+        return
     workers = min(workers, len(jobs))
     if workers > 1:
         yield from _in_workers(jobs, settings, workers, progress, work)

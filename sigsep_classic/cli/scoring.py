@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from sigsep_classic._version import __version__
 from sigsep_classic.cli.failures import describe
 from sigsep_classic.cli.inputs import Job
-from sigsep_classic.cli.work import Record, Tell, warnings_kept
+from sigsep_classic.cli.work import Record, Tell
 from sigsep_classic.compare.evaluating import Scoring, evaluate
 from sigsep_classic.compare.records import RecordError, TrackScores, from_museval, read, write
 from sigsep_classic.compare.reference_rows import MIXTURE_SHARE, reference, reference_name
 from sigsep_classic.datasets import LoadedTrack, Track, match_stems
 from sigsep_classic.errors import AudioError
+from sigsep_classic.messages import warnings_kept
 
 if TYPE_CHECKING:
     from sigsep_classic.compare.candidates import Candidate

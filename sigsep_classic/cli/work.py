@@ -19,11 +19,12 @@ import scipy
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
 from sigsep_classic.api import apply, denoise, load_examples, remix, separate, taught
-from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
 from sigsep_classic.backend import device_of, to_device
-from sigsep_classic.cli.failures import describe, drop_stdout
+from sigsep_classic.cli.failures import describe
 from sigsep_classic.cli.inputs import STDIN, Job
-from sigsep_classic.errors import AudioError, OutputError, ParameterError
+from sigsep_classic.cli.stems import check_encoding, chosen_stems, write_stems
+from sigsep_classic.cli.stems import check_format as check_format
+from sigsep_classic.errors import AudioError, ParameterError
 from sigsep_classic.factorizers.base import FILLED_IN
 from sigsep_classic.frontends import STFT, ConstantQ, Waveform
 from sigsep_classic.messages import warnings_kept
@@ -167,41 +168,61 @@ def process(job: Job, settings: Settings, tell: Tell | None = None) -> Record:
 def recorded(job: Job, settings: Settings, make: Callable[[], Record]) -> Record:
     """Return what ``make`` returns as the record of a job, with warnings and seconds; a failure is a record too."""
     begun = time.perf_counter()
-    record: Record = {"status": "ok", "input": job.source, "track": job.track}
     with warnings_kept() as kept:
-        try:
-            record |= make()
-        except BrokenPipeError:
-            raise
-        except Exception as error:
-            failure = describe(error)
-            record |= {"status": "error", "error": _named(failure.message, job)}
-            record |= {"kind": failure.kind, "exit_code": failure.exit_code}
-            if settings.debug:
-                record["traceback"] = traceback.format_exc()
-    record["warnings"] = [line.removeprefix(f"{job.source}: ") for line in kept]
-    record["seconds"] = round(time.perf_counter() - begun, 4)
+        record = attempted(job, settings, make)
+    return {**record, **ending(job, kept, time.perf_counter() - begun)}
+
+
+def attempted(job: Job, settings: Settings, make: Callable[[], Record]) -> Record:
+    """Return what ``make`` returns as the record of a job; a failure is a record too."""
+    record: Record = {"status": "ok", "input": job.source, "track": job.track}
+    try:
+        record |= make()
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        failure = describe(error)
+        record |= {"status": "error", "error": _named(failure.message, job)}
+        record |= {"kind": failure.kind, "exit_code": failure.exit_code}
+        if settings.debug:
+            record["traceback"] = "".join(traceback.format_exception(error))
     return record
 
 
+def ending(job: Job, warnings: list[str], seconds: float) -> Record:
+    """Return what every record ends with: the warnings, without the name of the file, and the seconds it took."""
+    lines = [line.removeprefix(f"{job.source}: ") for line in warnings]
+    return {"warnings": lines, "seconds": round(seconds, 4)}
+
+
 def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
-    if job.problem:
-        raise AudioError(job.problem)
     tell("reading")
-    sound = audio.load(_source(job), allow_any_codec=settings.allow_any_codec)
-    rate = sound.sample_rate
-    _check_encoding(settings, sound)
+    sound = loaded(job, settings)
     tell("separating")
     found = _found(sound, settings, tell)
     tell("writing")
+    return written(found, job, settings)
+
+
+def loaded(job: Job, settings: Settings) -> audio.Audio:
+    """Return the sound of a job; raises `AudioError` or `OutputError` where it or its stems are no good."""
+    if job.problem:
+        raise AudioError(job.problem)
+    sound = audio.load(_source(job), allow_any_codec=settings.allow_any_codec)
+    check_encoding(settings, sound)
+    return sound
+
+
+def written(found: Separation, job: Job, settings: Settings) -> Record:
+    """Write the stems that are wanted, all or none, and return what the record says about them."""
     if settings.save_model:
         save_model(settings.save_model.format(track=job.track), found, frames=False)
-    written = write_stems(chosen_stems(found, settings), job, settings)
+    channels, n_samples = found.mixture.shape
     return {
-        **written,
-        "duration": sound.duration,
-        "sample_rate": rate,
-        "channels": len(sound.samples),
+        **write_stems(chosen_stems(found, settings), job, settings),
+        "duration": n_samples / found.sample_rate,
+        "sample_rate": found.sample_rate,
+        "channels": channels,
         "method": settings.method_name,
         "parameters": _parameters(settings.method),
         "frontend": {"name": type(found.frontend).__name__, **_parameters(found.frontend)},
@@ -291,40 +312,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def check_format(ext: str, subtype: str | None) -> None:
-    """Raise `ParameterError` if stems of this suffix and coding can never be written."""
-    try:
-        resolve_encoding(
-            f"--ext .{ext}", format=None, subtype=subtype, channels=1, sample_rate=48000, n_samples=1
-        )
-    except OutputError as error:
-        raise ParameterError(str(error)) from None
-
-
 def _source(job: Job) -> Any:
     if job.source != STDIN:
         return job.source
     if sys.stdin is None:
         raise AudioError("standard input is closed; pipe a sound file into it")
     return sys.stdin.buffer
-
-
-def _check_encoding(settings: Settings, sound: audio.Audio) -> None:
-    """Find out before the work, not after it, that the format can't hold this sound."""
-    channels, n_samples = sound.samples.shape
-    resolve_encoding(
-        f"{sound.name} as .{settings.ext}",
-        format=_format(settings.ext),
-        subtype=settings.subtype,
-        channels=channels,
-        sample_rate=sound.sample_rate,
-        n_samples=n_samples,
-    )
-
-
-def _format(ext: str) -> str:
-    """Return the format of a suffix: ``aif`` is ``aiff``."""
-    return next(key for key, (_, _, suffixes) in FORMATS.items() if f".{ext}" in suffixes)
 
 
 def _callback(method: Any, tell: Tell) -> Callable[[int, Any], None] | None:
@@ -334,47 +327,6 @@ def _callback(method: Any, tell: Tell) -> Callable[[int, Any], None] | None:
         tell(f"separating {i}/{total}")
 
     return after_step if total else None
-
-
-def chosen_stems(found: Separation, settings: Settings) -> Separation:
-    """Return the stems to write; the residual is what all stems leave, not what the chosen ones leave."""
-    stems = dict(found.stems)
-    if settings.residual and "residual" not in stems:
-        stems["residual"] = found.residual
-    for name in settings.stems:
-        if name not in stems:
-            raise ParameterError(f"--stem {name}: {settings.method_name} makes {', '.join(stems)}")
-    if settings.stems:
-        stems = {name: stems[name] for name in settings.stems}
-    return dataclasses.replace(found, stems=stems)
-
-
-def write_stems(found: Separation, job: Job, settings: Settings) -> Record:
-    """Write the stems where the settings say and return what the record says about that."""
-    options: dict[str, Any] = {"subtype": settings.subtype, "clip_mode": settings.clip_mode}
-    if settings.outdir == STDOUT:
-        if sys.stdout is None:
-            raise OutputError("standard output is closed; use -o FOLDER")
-        (samples,) = found.stems.values()
-        options["format"] = _format(settings.ext)
-        try:
-            saved = audio.write_stream(sys.stdout.buffer, samples, found.sample_rate, **options)
-        except OutputError:
-            drop_stdout()  # what is left in its buffer would fail once more at exit
-            raise
-        paths: tuple[str, ...] = (STDOUT,)
-    else:
-        saved = dataclasses.replace(found, track=job.track).save(
-            settings.outdir, template=settings.template, ext=settings.ext, inputs=settings.inputs, **options
-        )
-        paths = saved.paths
-    return {
-        "outputs": dict(zip(found.stems, paths, strict=True)),
-        "subtype": saved.subtypes[0],
-        "peak": saved.peak,
-        "gain": saved.gain,
-        "clipped": saved.clipped,
-    }
 
 
 def _parameters(method: Any) -> dict[str, Any]:
