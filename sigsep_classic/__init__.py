@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # importing typing would cost as much as starting Python
 
 _NAMES = {
     "separate": "api",
+    "separate_many": "api",
     "Separation": "separation",
     "STFT": "frontends",
     "ConstantQ": "frontends",
@@ -208,6 +209,7 @@ __all__ = [
     "save_model",
     "scaling",
     "separate",
+    "separate_many",
     "sets",
     "storage",
     "streaming",
@@ -239,7 +241,7 @@ if TYPE_CHECKING:
         storage,
         streaming,
     )
-    from sigsep_classic.api import apply, denoise, remix, separate
+    from sigsep_classic.api import apply, denoise, remix, separate, separate_many
     from sigsep_classic.audio import load, save
     from sigsep_classic.datasets.synthetic import synthesize
     from sigsep_classic.errors import SigsepError
