@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, TypeAlias
@@ -14,6 +15,15 @@ from sigsep_classic.audio.codecs import EXTERNAL_SUFFIXES
 from sigsep_classic.errors import AudioError
 
 AudioSource: TypeAlias = str | os.PathLike[str] | IO[bytes]
+
+PATIENCE_SECONDS = 10.0
+"""How long a named pipe may have nobody who writes to it."""
+
+_KNOWN = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"fLaC", b"OggS", b"caff")
+_KNOWN_TO_FEW = (b"dns.", b"NIST", b"Crea", b"2BIT", b" paf", b"fap ", b"PVF1", b"MATL", b"\x64\xa3", b"\0\1\xa3\x64")
+
+# A stream that has gone on for so long without looking like sound may have no end, as that of /dev/zero.
+_TRIAL_BYTES = 2**20
 
 
 class View(io.BufferedIOBase):
@@ -101,12 +111,9 @@ class Source:
     def wants_external(self) -> bool:
         """Whether the first bytes, or else the suffix, say it is a file libsndfile doesn't know."""
         head = self.head
-        if head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3":
+        if _is_container(head) or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0):  # AAC's ADTS frame
             return True
-        if len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:  # AAC's ADTS frame
-            return True
-        known = head[:4] in (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"fLaC", b"OggS", b"caff")
-        return not known and self.suffix in EXTERNAL_SUFFIXES
+        return head[:4] not in _KNOWN and self.suffix in EXTERNAL_SUFFIXES
 
 
 @contextmanager
@@ -122,18 +129,30 @@ def open_source(source: AudioSource) -> Iterator[Source]:
         path = os.fspath(source)
         with _open_path(path) as file:
             spooled = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            handle = _spool(file, path) if spooled else file
-            yield _checked(Source(name=_printable(path), view=View(handle), path=None if spooled else path))
+            view = _view(lambda: View(_spool(file, path) if spooled else file), path)
+            yield _checked(Source(name=_printable(path), view=view, path=None if spooled else path))
         return
     name = _printable(str(getattr(source, "name", "") or f"<{type(source).__name__}>"))
     if not hasattr(source, "read"):
         raise AudioError(
             f"{name}: {type(source).__name__} is no sound file; pass a path or a binary file object"
         )
-    if _is_seekable(source):
-        yield _checked(Source(name=name, view=View(source, base=source.tell())))
-    else:
-        yield _checked(Source(name=name, view=View(_spool(source, name))))
+    seekable = _is_seekable(source)
+    view = _view(lambda: View(source, base=source.tell()) if seekable else View(_spool(source, name)), name)
+    yield _checked(Source(name=name, view=view))
+
+
+def _view(make: Callable[[], View], name: str) -> View:
+    """Return the view; some of what calls itself a file, as in /proc, can't be read."""
+    try:
+        return make()
+    except OSError as error:
+        raise _unreadable(_printable(name), error) from None
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> AudioError:
+    reason = getattr(error, "strerror", None) or error
+    return AudioError(f"{name}: can't be opened ({reason}); check the path")
 
 
 def _printable(path: str) -> str:
@@ -145,19 +164,57 @@ def _open_path(path: str) -> IO[bytes]:
     name = _printable(path)
     try:
         mode = os.stat(path).st_mode
-        if stat.S_ISREG(mode) or stat.S_ISFIFO(mode):
+        if stat.S_ISREG(mode):
             return open(path, "rb")
+        if stat.S_ISFIFO(mode):
+            return _open_pipe(path, name)
     except FileNotFoundError:
         raise AudioError(f"{name}: no such file; check the spelling and the current folder") from None
     except PermissionError:
         raise AudioError(f"{name}: may not be read; check its permissions") from None
+    except AudioError:
+        raise
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise AudioError(f"{name}: can't be opened ({reason}); check the path") from None
+        raise _unreadable(name, error) from None
     if stat.S_ISDIR(mode):
         raise AudioError(f"{name}: is a folder; name the files in it")
     # A device such as /dev/zero never ends.
     raise AudioError(f"{name}: is neither a file nor a pipe; name a sound file")
+
+
+def _open_pipe(path: str, name: str) -> IO[bytes]:
+    """Open a named pipe as soon as somebody writes to it: opening it plainly would wait for that for ever."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        end, first = time.monotonic() + PATIENCE_SECONDS, b""
+        while not first and time.monotonic() < end:
+            try:
+                first = os.read(handle, 1)  # nothing where nobody writes
+            except BlockingIOError:  # somebody does, and has nothing yet
+                break
+            if not first:
+                time.sleep(0.02)
+        else:
+            if not first:
+                raise AudioError(f"{name}: is a pipe that nobody writes to; start what writes first")
+        os.set_blocking(handle, True)
+        return _Pipe(handle, first)
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+class _Pipe(io.FileIO):
+    """An open pipe of which the first byte was read."""
+
+    def __init__(self, handle: int, first: bytes) -> None:
+        super().__init__(handle, "rb")
+        self._first = first
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return up to ``size`` bytes, all by default."""
+        first, self._first = self._first, b""
+        return first or super().read(-1 if size is None else size)
 
 
 def _is_seekable(file: IO[bytes]) -> bool:
@@ -168,10 +225,30 @@ def _is_seekable(file: IO[bytes]) -> bool:
 
 
 def _spool(file: IO[bytes], name: str) -> io.BytesIO:
-    data = file.read()
-    if isinstance(data, str):
-        raise AudioError(f"{name}: is opened as text; open it in binary mode ('rb')")
-    return io.BytesIO(data)
+    """Read a stream to its end, unless it does not look like sound after a while."""
+    parts, size = [], 0
+    while size < _TRIAL_BYTES and (data := file.read(_TRIAL_BYTES - size)):
+        if isinstance(data, str):
+            raise AudioError(f"{name}: is opened as text; open it in binary mode ('rb')")
+        parts.append(data)
+        size += len(data)
+    start = b"".join(parts)
+    if size < _TRIAL_BYTES:
+        return io.BytesIO(start)
+    if not _may_be_sound(start):
+        raise AudioError(f"{_printable(name)}: can't be read as sound; its first bytes are no sound file's")
+    return io.BytesIO(start + file.read())
+
+
+def _is_container(head: bytes) -> bool:
+    """Say whether the first bytes are those of MPEG-4 or Matroska."""
+    return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
+
+
+def _may_be_sound(head: bytes) -> bool:
+    """Say whether these may be the first bytes of a sound file."""
+    frame = head[0] == 0xFF and head[1] & 0xE0 == 0xE0  # MPEG, AAC
+    return frame or head[:3] == b"ID3" or _is_container(head) or head.startswith((*_KNOWN, *_KNOWN_TO_FEW))
 
 
 def _checked(source: Source) -> Source:

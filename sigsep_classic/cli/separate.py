@@ -284,13 +284,22 @@ def check_stdout(options: argparse.Namespace) -> None:
 
 def check_folder(folder: str) -> None:
     """Find out before the work, not after it, that nothing can be written there."""
+    import tempfile
+
     place = os.path.abspath(folder)
     while not os.path.lexists(place):
         place = os.path.dirname(place)
     if not os.path.isdir(place):
         raise OutputError(f"{folder}: {place} is no folder; choose another one with -o")
-    if not os.access(place, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: can't be written; check its permissions, or choose another one with -o")
+    try:
+        # Root may write anywhere by its permissions, and can't in /proc: only trying tells.
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: can't be written ({error.strerror or error}); check its permissions, or choose another one "
+            "with -o"
+        ) from None
 
 
 def work_off(
