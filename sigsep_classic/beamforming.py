@@ -13,7 +13,7 @@ from inspect import signature
 from typing import Any
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_choice, check_range
+from sigsep_classic.checks import check_array, check_choice, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.typing import Array
 
@@ -44,8 +44,19 @@ def masked_covariances(X: Array, gains: Array) -> Array:
     ShapeError
         The axes of X and the gains do not fit together.
     """
+    check_array("X", X, 3)
+    check_array("gains", gains, 4)
     _check_gains(X, gains)
     return namespace(X).stack([_covariance(X, _averaged(gain)).astype(X.dtype) for gain in gains])
+
+
+def _check_covariances(target: Array, rest: Array) -> None:
+    check_array("target", target, 3)
+    check_array("rest", rest, 3)
+    if target.shape != rest.shape or target.shape[1] != target.shape[2]:
+        raise ShapeError(
+            f"target is {target.shape}, rest {rest.shape}; both must be (freq, channels, channels)"
+        )
 
 
 def _check_gains(X: Array, gains: Array) -> None:
@@ -96,6 +107,7 @@ def mvdr(target: Array, rest: Array, *, steering: Array | None = None) -> Array:
 
     J. Capon, "High-resolution frequency-wavenumber spectrum analysis", Proceedings of the IEEE 57(8), 1969.
     """
+    _check_covariances(target, rest)
     xp = namespace(target)
     if steering is not None:
         return lcmv(rest, steering[..., None])[0]
@@ -125,6 +137,7 @@ def mwf(target: Array, rest: Array, *, trade_off: float = 1.0) -> Array:
     S. Doclo and M. Moonen, "GSVD-based optimal filtering for single and multimicrophone speech enhancement", IEEE
     Trans. Signal Processing 50(9), 2002 (equation numbers not checked).
     """
+    _check_covariances(target, rest)
     check_range("trade_off", trade_off, 0)
     xp = namespace(target)
     both = _loaded(target + trade_off * rest)
@@ -153,6 +166,7 @@ def gev(target: Array, rest: Array, *, normalize: bool = True) -> Array:
     E. Warsitz and R. Haeb-Umbach, "Blind acoustic beamforming based on generalized eigenvalue decomposition", IEEE
     Trans. Audio, Speech, and Language Processing 15(5), 2007 (equation numbers not checked).
     """
+    _check_covariances(target, rest)
     xp = namespace(target)
     channels = target.shape[-1]
     rest = _loaded(rest)
@@ -198,6 +212,8 @@ def lcmv(rest: Array, steering: Array) -> Array:
     O. L. Frost, "An algorithm for linearly constrained adaptive array processing", Proceedings of the IEEE 60(8),
     1972 (equation numbers not checked).
     """
+    check_array("rest", rest, 3)
+    check_array("steering", steering, 3)
     xp = namespace(rest)
     n_sources = steering.shape[-1]
     if n_sources > rest.shape[-1]:
@@ -247,6 +263,8 @@ def beamformed(X: Array, gains: Array, *, beamformer: str = "mvdr", **options: A
     ShapeError
         The axes of X and the gains do not fit together.
     """
+    check_array("X", X, 3)
+    check_array("gains", gains, 4)
     design = _designer(beamformer, options)
     xp = namespace(X)
     _check_gains(X, gains)
@@ -286,6 +304,8 @@ def refiltered(X: Array, Y: Array, *, beamformer: str = "mvdr", **options: Any) 
     ShapeError
         The axes of X and Y do not fit together.
     """
+    check_array("X", X, 3)
+    check_array("Y", Y, 4)
     design = _designer(beamformer, options)
     if X.ndim != 3 or Y.ndim != 4 or Y.shape[1:] != X.shape:
         raise ShapeError(f"Y has shape {Y.shape}; X {X.shape} needs images (sources, {X.shape})")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import fft_namespace, fft_options, namespace, to_host
-from sigsep_classic.checks import check_choice, check_count, check_range
+from sigsep_classic.checks import check_array, check_choice, check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.typing import Array, Grid
 
@@ -105,6 +105,7 @@ def gcc_phat(X: Array, grid: Grid, *, reference: int = 0, max_delay: float | Non
     C. H. Knapp and G. C. Carter, "The generalized correlation method for estimation of time delay", IEEE Trans.
     Acoustics, Speech, and Signal Processing 24(4), 1976.
     """
+    check_array("X", X, 3)
     _checked_axes("X", X, reference)
     return _delays(_whitened_cross_spectra(X, reference), grid, max_delay)
 
@@ -135,6 +136,7 @@ def tdoa(A: Array, grid: Grid, *, reference: int = 0, max_delay: float | None = 
     model parameters in frequency-domain blind source separation", IEEE Trans. Audio, Speech, and Language Processing
     15(5), 2007: delays from the columns of mixing matrices (equation numbers not checked).
     """
+    check_array("A", A)
     frequencies(grid, len(A))
     columns = A.swapaxes(0, 1)  # (channels, freq, sources)
     _checked_axes("A", columns, reference)
@@ -170,6 +172,7 @@ def srp_phat(X: Array, positions: Any, grid: Grid, *, n_directions: int = 360) -
     J. H. DiBiase, H. F. Silverman and M. S. Brandstein, "Robust localization in reverberant rooms", in Microphone
     Arrays, Springer, 2001.
     """
+    check_array("X", X, 3)
     _checked_axes("X", X, 0)
     places = _checked_positions(positions, len(X))
     check_count("n_directions", n_directions)
@@ -189,7 +192,10 @@ def srp_phat(X: Array, positions: Any, grid: Grid, *, n_directions: int = 360) -
 
 def unit_vectors(azimuths: Any) -> np.ndarray:
     """Return unit vectors (3, n) in the plane of x and y towards azimuths in degrees."""
-    angle = np.deg2rad(np.atleast_1d(azimuths).astype(float))
+    try:
+        angle = np.deg2rad(np.atleast_1d(np.asarray(azimuths, float)))
+    except (TypeError, ValueError):
+        raise ParameterError(f"azimuths is a {type(azimuths).__name__}; give numbers, in degrees") from None
     return np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)])
 
 
@@ -262,6 +268,7 @@ def source_order(
     ParameterError, ShapeError
         As for `tdoa`; positions are no places of the channels, or there is one channel only.
     """
+    check_array("A", A)
     check_choice("by", by, ORDERS[1:])
     if A.ndim == 3 and A.shape[1] == 1:
         raise ShapeError("A has one channel; an order of places takes two")
@@ -358,10 +365,12 @@ def check_even(grid: Grid) -> None:
 def _checked_positions(positions: Any, n: int) -> np.ndarray:
     """Return positions (n, 3) in metres."""
     try:
+        if hasattr(positions, "mask"):
+            raise ValueError("what is masked is no place")
         places = np.asarray(positions, dtype=float)
     except (TypeError, ValueError):
         raise ParameterError(
-            f"positions is {positions!r:.60}; give x and y, or x, y and z, of each microphone, in metres"
+            f"positions is a {type(positions).__name__}; give x and y, or x, y and z, of each microphone, in metres"
         ) from None
     if places.ndim != 2 or len(places) != n or places.shape[1] not in (2, 3):
         raise ShapeError(f"positions have shape {places.shape}; expected ({n}, 2 or 3), in metres")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.checks import check_array
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.models import ComponentModel, LowRankModel, are_estimates
 from sigsep_classic.kernels.sliding_median import odd_length, sliding_median
@@ -100,6 +101,7 @@ def by_reference(model: ComponentModel, references: Mapping[str, Array]) -> Grou
     """
     whole = model.reconstruct({"all": range(model.n_components)})
     for name, S in references.items():
+        check_array(f"reference {name!r}", S, 3)
         if S.shape[-2:] != whole.shape[-2:]:
             raise ShapeError(
                 f"reference {name!r} has (freq, frames) = {S.shape[-2:]}; the model {whole.shape[-2:]}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_range, nearest
+from sigsep_classic.checks import check_array, check_range, nearest
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.dereverberation.wpe import WPE
 from sigsep_classic.typing import Array
@@ -204,12 +204,14 @@ def remixed(
     ShapeError
         A stem has not the shape of the mixture.
     """
+    check_array("mixture", mixture, kinds="fd")
     wanted = {name: _as_change(change) for name, change in changes.items()}
     for name in wanted:
         if name not in stems:
             near = nearest(name, list(stems))
             hint = f"did you mean {near!r}?" if near else f"there are {', '.join(stems)}"
             raise ParameterError(f"remix: no stem {name!r}; {hint}")
+        check_array(f"stem {name!r}", stems[name], kinds="fd")
         if stems[name].shape != mixture.shape:
             raise ShapeError(f"stem {name!r} is {stems[name].shape}, the mixture {mixture.shape}")
     solo = [name for name, change in wanted.items() if change.solo]
@@ -238,6 +240,7 @@ def changed(stem: Array, sample_rate: float, change: Change) -> Array:
     ParameterError
         As `remixed`.
     """
+    check_array("stem", stem, kinds="fd")
     if change.gain == 0:
         return namespace(stem).zeros_like(stem)
     if change.dry:
@@ -275,6 +278,7 @@ def panned(stem: Array, place: float) -> Array:
     ----------
     W3C, "Web Audio API", recommendation, 2021, StereoPannerNode: the rule for stereo input.
     """
+    check_array("stem", stem, kinds="fd")
     if stem.ndim != 2 or len(stem) != 2:
         raise ParameterError(
             f"pan needs two channels; this recording has {len(stem) if stem.ndim > 1 else 1}"

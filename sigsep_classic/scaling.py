@@ -7,6 +7,7 @@ each microphone picks up.
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_array
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.typing import Array
 
@@ -41,6 +42,8 @@ def projection_back(W: Array, covariance: Array) -> Array:
     K. Matsuoka and S. Nakashima, "Minimal distortion principle for blind source separation", Proc. ICA, 2001: the
     scale that changes the microphone signal least (equation numbers not checked).
     """
+    check_array("W", W)
+    check_array("covariance", covariance)
     xp = namespace(W)
     n = W.shape[-1]
     if covariance.shape[-2:] != (n, n):
@@ -62,6 +65,7 @@ def steering_of(covariances: Array) -> Array:
     complex array (freq, channels, sources)
         Of length one.
     """
+    check_array("covariances", covariances, 4)
     return namespace(covariances).linalg.eigh(covariances)[1][..., -1].transpose(1, 2, 0)
 
 
@@ -81,6 +85,8 @@ def minimal_distortion(W: Array, A: Array) -> tuple[Array, Array]:
     A : array (..., channels, sources)
         Largest entry of each column exactly 1; the first of several that are equally large.
     """
+    check_array("W", W)
+    check_array("A", A)
     xp = namespace(A)
     loudest = abs(A).argmax(axis=-2)[..., None, :]
     scale = xp.take_along_axis(A, loudest, axis=-2)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sigsep_classic import audio
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_range
+from sigsep_classic.checks import check_array, check_range
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.frontends import STFT
@@ -70,6 +70,7 @@ def separate_blocks(
         return {name: stem[:, done - start : stop - start].copy() for name, stem in sep.items()}
 
     for piece in blocks:
+        check_array("block", piece, 2, kinds="fd")
         arrays = [piece] if buffer is None else [buffer, piece]
         joined = namespace(piece).concatenate(arrays, axis=1) if len(arrays) > 1 else piece
         while start + joined.shape[1] >= done + plan.block + plan.margin:
@@ -92,6 +93,7 @@ def separate_long(x: Array, sample_rate: int, method: Any, **options: Any) -> di
     sample_rate, method, **options
         As for `separate_blocks`.
     """
+    check_array("x", x, 2, kinds="fd")
     found: dict[str, Array] = {}
     at = 0
     for stems in separate_blocks(_pieces(x, sample_rate), sample_rate, method, **options):
@@ -117,6 +119,7 @@ def goes_in_blocks(x: Array, sample_rate: int, method: Any, frontend: FrontEnd |
     frontend : FrontEnd, optional
         Default: the one the method asks for.
     """
+    check_array("x", x, 2, kinds="fd")
     if not hasattr(method, "context") or x.shape[1] < LONG_SECONDS * sample_rate:
         return False
     frontend = default_frontend(method, sample_rate) if frontend is None else frontend

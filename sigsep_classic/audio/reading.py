@@ -12,6 +12,7 @@ import numpy as np
 
 from sigsep_classic.audio.samples import FiniteScan, as_dtype
 from sigsep_classic.audio.sources import AudioSource, open_source
+from sigsep_classic.checks import check_number
 from sigsep_classic.errors import AudioError, ParameterError
 
 logger = logging.getLogger("sigsep_classic")
@@ -245,6 +246,7 @@ def blocks(
 
 @contextmanager
 def _open_reader(source: AudioSource, allow_any_codec: bool, stream: int) -> Iterator[tuple[str, _Reader]]:
+    check_number("stream", stream)
     if stream < 0 or int(stream) != stream:
         raise ParameterError(f"stream={stream} is no number of an audio stream; use 0, 1, 2 …")
     with open_source(source) as opened:
@@ -267,6 +269,9 @@ def _open_reader(source: AudioSource, allow_any_codec: bool, stream: int) -> Ite
 
 
 def _span(rate: int, start: float, duration: float | None) -> tuple[int, int | None]:
+    check_number("start", start)
+    if duration is not None:
+        check_number("duration", duration)
     if not 0 <= start < float("inf"):
         raise ParameterError(f"start={start} s is not in the file; use 0 or more")
     if duration is not None and not 0 < duration < float("inf"):
@@ -278,6 +283,7 @@ def _span(rate: int, start: float, duration: float | None) -> tuple[int, int | N
 def _check_rate(wanted: int | None, rate: int) -> int:
     if wanted is None:
         return rate
+    check_number("sample_rate", wanted)
     if wanted < 1 or int(wanted) != wanted:
         raise ParameterError(f"sample_rate={wanted} is no rate in Hz; use a whole number such as 44100")
     return int(wanted)

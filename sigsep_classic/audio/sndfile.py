@@ -75,6 +75,7 @@ class SndfileReader:
             if got:
                 yield block[:got] if done >= start else block[start - done : got]
             done += got
+            self._source.view.raise_if_failed(self._source.name)
             if error is not None:
                 self._stopped(done, error)
             if got < n_samples:
@@ -115,6 +116,7 @@ def _open(source: Source) -> _Forward:
         return _Forward(path if by_name else source.view)
     except soundfile.LibsndfileError as error:
         reason = error.error_string.rstrip(".")
+    source.view.raise_if_failed(source.name)
     way = "convert it to WAV or FLAC"
     if looks_like_text(source.head):
         way = "its first bytes are text; check what it really is"

@@ -20,7 +20,18 @@ PATIENCE_SECONDS = 10.0
 """How long a named pipe may have nobody who writes to it."""
 
 _KNOWN = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"fLaC", b"OggS", b"caff")
-_KNOWN_TO_FEW = (b"dns.", b"NIST", b"Crea", b"2BIT", b" paf", b"fap ", b"PVF1", b"MATL", b"\x64\xa3", b"\0\1\xa3\x64")
+_KNOWN_TO_FEW = (
+    b"dns.",
+    b"NIST",
+    b"Crea",
+    b"2BIT",
+    b" paf",
+    b"fap ",
+    b"PVF1",
+    b"MATL",
+    b"\x64\xa3",
+    b"\0\1\xa3\x64",
+)
 
 # A stream that has gone on for so long without looking like sound may have no end, as that of /dev/zero.
 _TRIAL_BYTES = 2**20
@@ -37,6 +48,7 @@ class View(io.BufferedIOBase):
         self.patches: dict[int, bytes] = {}
         self.size = file.seek(0, os.SEEK_END) - base
         self.length = self.size
+        self.failure: BaseException | None = None
         self._position = 0
 
     def seekable(self) -> bool:
@@ -65,10 +77,27 @@ class View(io.BufferedIOBase):
             # A decoder looks for a tag at the promised end; what lies before that reads as the end.
             data = bytes(min(size, self.length - at))
         else:
-            self.file.seek(self.base + at)
-            data = self._patched(at, self.file.read(size))
+            data = self._patched(at, self._read(self.base + at, size))
         self._position += len(data)
         return data
+
+    def _read(self, at: int, size: int) -> bytes:
+        """Read from the file; libsndfile calls this from C, where an exception, Ctrl-C too, would get lost."""
+        try:
+            self.file.seek(at)
+            return self.file.read(size)
+        except BaseException as error:
+            self.failure = error
+            return b""
+
+    def raise_if_failed(self, name: str) -> None:
+        """Raise what went wrong while reading."""
+        failure, self.failure = self.failure, None
+        if isinstance(failure, Exception):
+            reason = getattr(failure, "strerror", None) or failure
+            raise AudioError(f"{name}: can't be read to its end ({reason}); get another copy") from failure
+        if failure is not None:
+            raise failure
 
     def read1(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes from here on."""
@@ -111,7 +140,9 @@ class Source:
     def wants_external(self) -> bool:
         """Whether the first bytes, or else the suffix, say it is a file libsndfile doesn't know."""
         head = self.head
-        if _is_container(head) or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0):  # AAC's ADTS frame
+        if _is_container(head) or (
+            len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
+        ):  # AAC's ADTS frame
             return True
         return head[:4] not in _KNOWN and self.suffix in EXTERNAL_SUFFIXES
 
@@ -260,6 +291,7 @@ def _checked(source: Source) -> Source:
     view.seek(0)
     source.head = view.read(64)
     view.seek(0)
+    view.raise_if_failed(source.name)
     return source
 
 

@@ -16,6 +16,7 @@ from sigsep_classic.audio.codecs import Encoding, resolve_encoding
 from sigsep_classic.audio.encoder import Encoder, peak_of
 from sigsep_classic.audio.publish import FileSet
 from sigsep_classic.audio.samples import check_samples
+from sigsep_classic.checks import check_number
 from sigsep_classic.errors import OutputError, ParameterError
 from sigsep_classic.typing import Array
 
@@ -281,6 +282,7 @@ class StemWriter:
 
 
 def _check_options(sample_rate: int, clip_mode: str) -> int:
+    check_number("sample_rate", sample_rate)
     if not math.isfinite(sample_rate) or int(sample_rate) != sample_rate or sample_rate < 1:
         raise ParameterError(f"sample_rate={sample_rate} is no rate in Hz; use a whole number such as 44100")
     if clip_mode not in CLIP_MODES:

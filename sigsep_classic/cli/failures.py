@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from dataclasses import dataclass
 
 from sigsep_classic.cli.output import complain
-from sigsep_classic.errors import Interrupted, SigsepError
+from sigsep_classic.errors import Interrupted, OutputError, SigsepError
 
 BROKEN_PIPE = 141
+
+_NO_ROOM = frozenset(
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EROFS", "EFBIG") if hasattr(errno, name)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +46,24 @@ def describe(error: BaseException) -> Failure:
         detail = f" ({error})" if str(error) else ""
         way = "use a shorter file, fewer components, or fewer jobs (-j)"
         return Failure(kind="MemoryError", message=f"out of memory{detail}; {way}", exit_code=1)
+    if isinstance(error, OSError) and error.strerror:
+        return _refused_by_the_system(error)
     detail = f"{kind}: {error}" if str(error) else kind
     return Failure(kind=kind, message=f"internal error: {detail}; run with --debug to see where", exit_code=1)
+
+
+def _refused_by_the_system(error: OSError) -> Failure:
+    """Return the failure of a call to the system that nobody nearer to it knew how to tell."""
+    kind = type(error).__name__
+    try:
+        os.getcwd()
+    except OSError:
+        way = "the current folder is no longer there; go to another one with cd"
+        return Failure(kind=kind, message=way, exit_code=OutputError.exit_code)
+    where = f"{error.filename}: " if error.filename is not None else ""
+    code = OutputError.exit_code if error.errno in _NO_ROOM else 1
+    message = f"{where}{error.strerror}; check free space and permissions, --debug shows where it was"
+    return Failure(kind=kind, message=message, exit_code=code)
 
 
 def report(error: BaseException, *, debug: bool) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from sigsep_classic.errors import Interrupted
 
@@ -25,15 +27,27 @@ def as_exceptions() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
 
+    caught: list[int] = []
+
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in taken:
             signal.signal(each, signal.SIG_IGN)
+        caught.append(number)
         raise Interrupted(number)
+
+    def unraisable(lost: Any) -> None:
+        if not isinstance(lost.exc_value, Interrupted):
+            hook(lost)
+
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
 
     for number in taken:
         signal.signal(number, interrupt)
     try:
         yield
+        if caught:  # in a finalizer or a callback from C, where exceptions get lost
+            raise Interrupted(caught[0])
     finally:
+        sys.unraisablehook = hook
         for number in taken:
             signal.signal(number, before[number])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -147,6 +148,9 @@ def _bands(n_fft: int, sample_rate: float) -> np.ndarray:
 
 def picture(levels: np.ndarray, *, top: float) -> bytes:
     """Return a PNG of levels (bands, moments) in dB, the lowest band at the bottom, coloured below ``top`` dB."""
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # where it can't write its cache is no concern here
     from matplotlib import colormaps
     from PIL import Image
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,7 +64,7 @@ class ExternalModel:
             found = self.separate(mixture, sample_rate)
         except SigsepError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a model that ends Python must not end this run
             raise ModelError(f"{self.name}: {type(error).__name__}: {error}") from error
         if not isinstance(found, Mapping) or not found:
             raise ModelError(f"{self.name} returned {found!r:.60}; it must return stems by name")
@@ -113,7 +116,7 @@ def external_model(text: str) -> ExternalModel:
     """
     name, told = _named(text.strip())
     if "{input}" in told and "{output}" in told:
-        words = shlex.split(told)
+        words = _words(told)
         return ExternalModel(
             name=name or Path(words[0]).stem, told=told, separate=lambda x, rate: _run(words, x, rate)
         )
@@ -129,11 +132,18 @@ def files_of(text: str) -> tuple[Path, ...]:
     """Return the files that a line of text as for `external_model` names, so that a change of theirs is seen."""
     told = _named(text.strip())[1]
     if "{input}" in told and "{output}" in told:
-        first, *rest = shlex.split(told)
+        first, *rest = _words(told)
         found = [Path(shutil.which(first) or first), *map(Path, rest)]
     else:
         found = [Path(told.rpartition(":")[0])]
     return tuple(path for path in found if path.is_file())
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError as error:
+        raise ParameterError(f"model {command!r}: {error}; check its quotes") from None
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -153,13 +163,34 @@ def _loaded(path: Path, function: str) -> Separate:
     sys.modules[name] = module  # dataclasses and pickles look it up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ParameterError(f"model {path}: importing it raised {type(error).__name__}: {error}") from error
     found = getattr(module, function, None)
     if not callable(found):
         raise ParameterError(f"model {path}:{function}: the file has no function {function}")
     separate: Separate = found
     return separate
+
+
+def _ended(command: list[str]) -> tuple[int, list[str]]:
+    """Run a command and return its exit code and what it said; if this process is to end, it ends with its children."""
+    own_group = os.name == "posix"
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=own_group,
+    ) as process:
+        try:
+            _, said = process.communicate()
+        except BaseException:
+            if own_group:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            raise
+    return process.returncode, said.decode(errors="replace").strip().splitlines()
 
 
 def _run(words: list[str], mixture: np.ndarray, sample_rate: int) -> dict[str, np.ndarray]:
@@ -172,13 +203,12 @@ def _run(words: list[str], mixture: np.ndarray, sample_rate: int) -> dict[str, n
         # Not `format`: a command may have braces of its own.
         command = [w.replace("{input}", str(source)).replace("{output}", str(output)) for w in words]
         try:
-            done = subprocess.run(command, check=False, capture_output=True, stdin=subprocess.DEVNULL)
+            code, said = _ended(command)
         except OSError as error:
             raise ModelError(f"{words[0]} can't be run: {error.strerror or error}") from None
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
+        if code:
             why = f": {said[-1]}" if said else ""
-            raise ModelError(f"{words[0]} ended with exit code {done.returncode}{why}")
+            raise ModelError(f"{words[0]} ended with exit code {code}{why}")
         if not any(path.is_file() for path in output.rglob("*")):
             raise ModelError(f"{words[0]} wrote nothing to {{output}}; check the command")
         estimates = open_estimates(output)

@@ -125,6 +125,9 @@ def from_dict(data: Mapping[str, Any], name: str = "record") -> TrackScores:
         totals = {s: {m: parsed(v) for m, v in by.items()} for s, by in data["totals"].items()}
         if data["kind"] not in ("method", "informed", "reference") or not isinstance(data["meta"], Mapping):
             raise ValueError(data["kind"])
+        texts = [data[key] for key in ("track", "method", "subset", "error") if data.get(key)]
+        if not all(isinstance(text, str) for text in (*texts, *frames, *totals)):
+            raise ValueError("names that are no text")
         kept = {key: value for key, value in data.items() if key not in ("format", "sigsep_classic")}
         return TrackScores(**{**kept, "frames": frames, "totals": totals})
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -183,6 +186,8 @@ def from_museval(path: str | os.PathLike[str], *, method: str = "", track: str =
         )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise RecordError(f"{path}: is no museval file; it has no targets with frames of metrics") from None
+    if not all(isinstance(name, str) for name in frames):
+        raise RecordError(f"{path}: is no museval file; names of its targets are no text")
     times = [float(frame.get("time", 0.0)) for frame in first]
     return TrackScores(
         track=track or path.stem,
@@ -272,9 +277,11 @@ def csv_lines(records: Sequence[TrackScores]) -> Iterator[tuple[Any, ...]]:
 
 
 def _parsed_file(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise RecordError(f"{path}: is a folder, a pipe or a device, and no file")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RecordError(f"{path}: can't be read ({error.strerror or error})") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RecordError(f"{path}: is no JSON; it may be cut off") from None

@@ -146,11 +146,13 @@ def _metadata(path: Path) -> dict[str, dict[str, Any]]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     way = 'use group_by="file" to do without it'
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("a folder, a pipe or a device")
         stems = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)["stems"]
         return {str(name): dict(facts) for name, facts in stems.items()}
     except FileNotFoundError:
         raise AudioError(f"{path}: no such file; {way}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise AudioError(f"{path}: has no list of stems in YAML; {way}") from None
 
 

@@ -136,6 +136,8 @@ def detect_tool(root: Path) -> str:
 
 def _has_scores(found: Found) -> bool:
     try:
+        if not found.path.is_file():  # a pipe would wait for a writer
+            return False
         with open(found.path, "rb") as file:
             return b'"targets"' in file.read(4096)
     except OSError:

@@ -86,13 +86,15 @@ def coefficients(X: Array) -> Array:
     ArrayTypeError
         It is no array, or of numbers the kernels are not made for.
     """
-    if not hasattr(X, "dtype"):
+    if not hasattr(X, "dtype") or hasattr(X, "mask"):
         raise ArrayTypeError(f"X is a {type(X).__name__}; expected an array (channels, freq, frames)")
     if X.ndim != 3 or 0 in X.shape:
         hint = "; pass V[None] for one channel" if X.ndim == 2 else ", none of them 0"
         raise ShapeError(f"X has shape {X.shape}; expected (channels, freq, frames){hint}")
-    if X.dtype.kind in "iub":
+    if X.dtype.kind in "iu":
         X = X.astype(float)
+    if not X.dtype.isnative:  # kernels read bytes as they lie
+        X = X.astype(X.dtype.newbyteorder("="))
     if X.dtype.char not in "fdFD":
         raise ArrayTypeError(f"X is {X.dtype}; give float32, float64 or complex numbers of these")
     return X

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sigsep_classic.checks import check_kind
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.typing import Array, Grid
 
@@ -18,12 +19,14 @@ class Waveform:
 
     def analyze(self, x: Array) -> Array:
         """Return x (..., samples) as (..., 1, samples)."""
+        check_kind("x", x)
         if x.ndim == 0 or x.shape[-1] == 0:
             raise ShapeError("x has no samples; a front-end needs at least one")
         return x[..., None, :]
 
     def synthesize(self, X: Array, n_samples: int) -> Array:
         """Return X (..., 1, samples) as (..., samples)."""
+        check_kind("X", X)
         if X.shape[-2:] != (1, n_samples):
             raise ShapeError(f"X has (freq, frames) = {X.shape[-2:]}; a waveform has {(1, n_samples)}")
         return X[..., 0, :]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_range
+from sigsep_classic.checks import check_array, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.kernels.layout import empty_alike
 from sigsep_classic.typing import Array
@@ -114,6 +114,7 @@ def phase_sensitive(S: Array, X: Array, *, top: float = 1.0) -> Array:
     S. Liang, W. Liu, W. Jiang and W. Xue, "The optimal ratio time-frequency mask for speech separation in terms of
     the signal-to-noise ratio", J. Acoust. Soc. Am. 134(5), 2013 (equation numbers not checked).
     """
+    check_array("X", X, 3)
     check_range("top", top, 0, above=True, infinite=True)
     xp = namespace(_checked(S))
     if S.shape[1:] != X.shape:
@@ -143,6 +144,7 @@ def logit(gains: Array, *, threshold: float = 0.6, slope: float = 15.0) -> Array
     ----------
     The logit compression of A. Liutkus and F.-R. Stöter, "norbert: multichannel Wiener filtering", 2019.
     """
+    check_array("gains", gains)
     check_range("threshold", threshold, 0, 1)
     check_range("slope", slope, 0, above=True)
     xp = namespace(gains)
@@ -159,6 +161,12 @@ def apply(gains: Array, X: Array) -> Array:
     X : array (channels, freq, frames)
         Real or complex.
     """
+    check_array("gains", gains)
+    check_array("X", X)
+    if len(gains.shape) > len(X.shape) or any(
+        a not in (1, b) for a, b in zip(gains.shape[::-1], X.shape[::-1], strict=False)
+    ):
+        raise ShapeError(f"gains are {gains.shape} and X is {X.shape}; give one gain a coefficient")
     Y = empty_alike(X)
     if X.dtype.kind != "c":
         return namespace(X).multiply(X, gains, out=Y)
@@ -168,6 +176,7 @@ def apply(gains: Array, X: Array) -> Array:
 
 
 def _checked(V: Array) -> Array:
+    check_array("V", V, 4)
     if V.ndim != 4 or 0 in V.shape:
         raise ShapeError(f"V has shape {V.shape}; expected (sources, channels, freq, frames), none of them 0")
     return V
@@ -183,6 +192,7 @@ def is_partition(gains: Array, *, tolerance: float = 1e-5) -> bool:
     tolerance : float
         By how much they may miss it.
     """
+    check_array("gains", gains)
     host = to_host(gains)
     inside = host.min() >= -tolerance and host.max() <= 1 + tolerance
     return bool(inside and np.abs(host.sum(axis=0) - 1).max() <= tolerance)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sigsep_classic.backend import image_namespace, namespace
-from sigsep_classic.checks import check_choice, check_range
+from sigsep_classic.checks import check_array, check_choice, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.masking.gains import logit
 from sigsep_classic.typing import Array
@@ -45,6 +45,8 @@ def residual_model(V: Array, X: Array, *, power: float = 1.0, compat: str | None
     ShapeError
         V and X do not fit together.
     """
+    check_array("V", V, 4)
+    check_array("X", X, 3)
     check_range("power", power, 0, above=True)
     _check_compat(compat)
     if V.ndim != 4 or V.shape[1] not in (1, len(X)) or V.shape[2:] != X.shape[1:]:
@@ -99,6 +101,7 @@ def reduce_interferences(
     T. Prätzlich, R. M. Bittner, A. Liutkus and M. Müller, "Kernel additive modeling for interference reduction in
     multi-channel music recordings", Proc. ICASSP, 2015 (inspired by; equation numbers not checked).
     """
+    check_array("V", V, 4)
     check_range("width", width, 0, above=True)
     _check_compat(compat)
     xp, gaussian_filter = namespace(V), image_namespace(V).gaussian_filter
@@ -135,6 +138,7 @@ def compress(filters: Array, *, threshold: float = 0.6, slope: float = 15.0) -> 
     ParameterError
         A number is out of range.
     """
+    check_array("filters", filters, 3, 4, 5)
     check_range("threshold", threshold, 0, 1)
     check_range("slope", slope, 0, above=True)
     xp = namespace(filters)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_choice, check_count, check_range
+from sigsep_classic.checks import check_array, check_choice, check_count, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.kernels import wiener as kernel
 from sigsep_classic.masking.gains import ratio
@@ -74,6 +74,8 @@ def multichannel_wiener(
     With ``power=2`` and the ``eps`` of norbert, the machine epsilon of the dtype, this is ``norbert.wiener``.
     Bins are worked on side by side, so that no (freq, frames, channels, channels) array exists.
     """
+    check_array("V", V, 4)
+    check_array("X", X, 3)
     check_count("n_iter", n_iter, 0)
     check_range("power", power, 0, above=True)
     check_choice("start", start, STARTS)
@@ -140,6 +142,8 @@ def expectation_maximization(
     ShapeError
         Y and X do not fit together.
     """
+    check_array("Y", Y, 4)
+    check_array("X", X, 3)
     check_count("n_iter", n_iter)
     xp = namespace(X)
     load = _loading(X, eps, scale=1.0)

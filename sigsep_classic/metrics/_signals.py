@@ -24,9 +24,11 @@ BLOCK = 1 << 16
 
 def _as_images(x: Signals, role: str) -> list[Array]:
     """Return a list over sources of (channels, samples) views."""
+    if any(hasattr(part, "mask") for part in (x, *(x if isinstance(x, (list, tuple)) else ()))):
+        raise ArrayTypeError(f"{role} are masked, and have no sound where they are; pass x.filled(0)")
     images = list(x) if isinstance(x, (list, tuple)) else _split(from_foreign(x), role)
     images = [from_foreign(image) for image in images]
-    images = [namespace(image).asarray(image) for image in images]
+    images = [_as_array(image, role) for image in images]
     images = [image[None] if image.ndim == 1 else image for image in images]
     if not images:
         raise ShapeError(f"{role} hold no source; give (sources, channels, samples)")
@@ -40,8 +42,15 @@ def _as_images(x: Signals, role: str) -> list[Array]:
     return images
 
 
+def _as_array(x: Array, role: str) -> Array:
+    try:
+        return namespace(x).asarray(x)
+    except ValueError:
+        raise ShapeError(f"{role}: rows differ in length; give one array a source") from None
+
+
 def _split(x: Array, role: str) -> list[Array]:
-    x = namespace(x).asarray(x)
+    x = _as_array(x, role)
     if x.ndim not in (1, 2, 3):
         raise ShapeError(f"{role} have shape {x.shape}; give (sources, channels, samples)")
     return [x] if x.ndim == 1 else list(x)

@@ -153,7 +153,7 @@ def _defined(table: Array, references: Array, estimates: Array) -> Array:
 def _paired(references: Array, estimates: Array) -> tuple[Array, Array]:
     references, estimates = from_foreign(references), from_foreign(estimates)
     for role, x in (("references", references), ("estimates", estimates)):
-        if not hasattr(x, "dtype") or not hasattr(x, "ndim"):
+        if not hasattr(x, "dtype") or not hasattr(x, "ndim") or hasattr(x, "mask"):
             raise ArrayTypeError(f"{role} are a {type(x).__name__}; give an array (sources, samples)")
     xp = namespace(references)
     if namespace(estimates).__name__ != xp.__name__:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_choice, check_count
+from sigsep_classic.checks import check_array, check_choice, check_count
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.metrics._signals import BLOCK, Signals, decibel, pair, require_finite
 from sigsep_classic.typing import Array
@@ -169,6 +169,7 @@ def median_of_frames(frames: Array) -> Array:
     frames : array (sources, frames), real
         dB. The middle two of an even count may be -inf and inf: then NaN.
     """
+    check_array("frames", frames, 2, kinds="fd")
     return namespace(frames).asarray([_median(row) for row in to_host(frames)])
 
 

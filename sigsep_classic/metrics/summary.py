@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sigsep_classic.backend import to_host
+from sigsep_classic.backend import is_torch, to_host
+from sigsep_classic.checks import check_array, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.metrics._signals import Signals
 from sigsep_classic.metrics.bss_eval_v4 import bss_eval_v4
@@ -89,14 +90,16 @@ def scores(
     unknown = [name for name in metrics if name not in METRICS]
     if unknown:
         raise ParameterError(f"metric {unknown[0]!r} is unknown; use some of {', '.join(METRICS)}")
+    for name, x in [*references.items(), *estimates.items()]:
+        if not is_torch(x):
+            check_array(f"stem {name!r}", x, 1, 2, kinds="fdeghilqBHIL")
     missing = [name for name in references if name not in estimates]
     if missing or not references:
         have = ", ".join(estimates) or "none"
         raise ParameterError(
             f"no estimate for stem {missing[0]!r}; there are: {have}" if missing else "no stem"
         )
-    if not 0 < sample_rate < float("inf"):
-        raise ParameterError(f"sample_rate={sample_rate} Hz; give a positive number")
+    check_range("sample_rate", sample_rate, 0, above=True)
     for name, reference in references.items():
         if reference.shape != estimates[name].shape:
             raise ShapeError(

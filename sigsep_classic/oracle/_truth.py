@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sigsep_classic import masking
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_array
 from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.frontends import STFT
 from sigsep_classic.typing import Array, FrontEnd
@@ -88,6 +89,8 @@ def analyzed(mixture: Array, stems: Mapping[str, Array], frontend: FrontEnd) -> 
     if not stems:
         raise ParameterError("stems is empty; an oracle needs the true stems")
     for name, stem in stems.items():
+        check_array("the mixture", mixture, 2, kinds="fd")
+        check_array(f"stem {name!r}", stem, 2, kinds="fd")
         if mixture.ndim != 2 or stem.shape != mixture.shape:
             raise ShapeError(
                 f"stem {name!r} is {stem.shape}, the mixture {mixture.shape}; give (channels, samples) alike"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sigsep_classic.checks import check_choice
+from sigsep_classic.checks import check_array, check_choice
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.oracle import components, masks, wiener
 from sigsep_classic.oracle._truth import SISEC_STFT
@@ -236,6 +236,8 @@ def with_accompaniment(
     ParameterError
         ``lead`` is no stem or the only one, or there is another stem of that ``name``.
     """
+    for stem, x in estimates.items():
+        check_array(f"stem {stem!r}", x)
     others = [x for stem, x in estimates.items() if stem != lead]
     if lead not in estimates or not others:
         raise ParameterError(

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_choice
+from sigsep_classic.checks import check_array, check_choice
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.permutation.assignment import fewest_changes
 from sigsep_classic.permutation.chunks import align_chunks
@@ -87,6 +87,7 @@ def solve(
     Features and sums are computed where Y lies; small assignments are decided on the host above four sources. No
     solver accepts a move that lowers its score (``"doa"``, ``"dyadic"`` and ``"oracle"`` do not move).
     """
+    check_array("Y", Y, 3)
     check_choice("solver", solver, tuple(SOLVERS))
     data = outputs(Y, A, grid)
     if solver == "oracle":
@@ -114,6 +115,7 @@ def score(
         1 if the sources were active at the same time at all frequencies (more with A, whose features add to those),
         about 0 if they have nothing to do with one another. Not comparable between mixtures.
     """
+    check_array("Y", Y, 3)
     data = outputs(Y, A, grid)
     if order.shape != data.identity.shape:
         raise ShapeError(f"order has shape {order.shape}; expected {data.identity.shape} for Y {Y.shape}")
@@ -138,6 +140,7 @@ def apply(order: Array, array: Array, *, sources: int = 0, freq: int | None = No
     ShapeError
         The axes have other lengths than the order.
     """
+    check_array("array", array, kinds="fdFDbhilqBHILQ?")
     xp, n_axes = namespace(array), array.ndim
     a, b = sources % n_axes, (n_axes - 2 if freq is None else freq % n_axes)
     if a == b or (array.shape[b], array.shape[a]) != order.shape:

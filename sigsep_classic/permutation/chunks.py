@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
+from sigsep_classic.checks import check_array
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.permutation.assignment import best_orders
 from sigsep_classic.permutation.features import activities
@@ -36,6 +37,8 @@ def align_chunks(previous: Array, following: Array) -> Array:
     >>> align_chunks(Y, Y[[2, 0, 1]]).tolist()
     [1, 2, 0]
     """
+    check_array("previous", previous)
+    check_array("following", following)
     if previous.shape != following.shape or previous.ndim != 3:
         raise ShapeError(
             f"previous {previous.shape} and following {following.shape} must be the same (sources, freq, frames)"

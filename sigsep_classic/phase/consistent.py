@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.checks import check_array, check_count, check_range
 from sigsep_classic.frontends import STFT
 from sigsep_classic.phase.rounds import check_stft, spread
 from sigsep_classic.typing import Array
@@ -86,6 +86,8 @@ def consistent_wiener(
     Letters 20(3), 2013 (equation numbers not checked). There for two sources, of which one is eliminated; here for
     any number, all directions and preconditioned residuals summing to zero over them.
     """
+    check_array("V", V, 4)
+    check_array("X", X, 3)
     check_range("power", power, 0, above=True)
     check_range("consistency", consistency, 0)
     check_count("n_iter", n_iter, 0)

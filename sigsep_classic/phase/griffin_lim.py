@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.checks import check_array, check_count, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.phase.rounds import Rounds, with_phases
 from sigsep_classic.typing import Array, FrontEnd
@@ -69,6 +69,7 @@ def griffin_lim(
     >>> bool(np.abs(abs(stft.analyze(found)) - V).max() < 0.1 * V.max())
     True
     """
+    check_array("V", V)
     check_count("n_iter", n_iter, 0)
     check_range("momentum", momentum, 0, 1)
     xp = namespace(V)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sigsep_classic.checks import check_count
+from sigsep_classic.checks import check_array, check_count
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.phase.rounds import Rounds, spread, with_phases
 from sigsep_classic.typing import Array, FrontEnd
@@ -55,6 +55,8 @@ def misi(
     D. Gunawan and D. Sen, "Iterative phase estimation for the synthesis of separated sources from single-channel
     mixtures", IEEE Signal Processing Letters 17(5), 2010 (equation numbers not checked).
     """
+    check_array("V", V, 4)
+    check_array("X", X, 3)
     check_count("n_iter", n_iter, 0)
     V = spread(V, X)
     if start is not None and start.shape != V.shape:

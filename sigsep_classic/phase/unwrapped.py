@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_count, check_range
+from sigsep_classic.checks import check_array, check_count, check_range
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.projection import projection
 from sigsep_classic.phase.rounds import check_stft, spread
@@ -58,6 +58,8 @@ def unwrapped(
     Audio, Speech, and Language Processing 26(6), 2018 (equation numbers not checked). There onsets are frames, found
     for each source; here they are bins.
     """
+    check_array("V", V, 4)
+    check_array("X", X, 3)
     check_range("onset", onset, 1)
     check_count("n_iter", n_iter, 0)
     check_stft(frontend, "unwrapped")
@@ -96,6 +98,7 @@ def frequencies(V: Array) -> Array:
     array (..., freq, frames)
         In bins, in the dtype of V.
     """
+    check_array("V", V)
     xp, (n_bins, n_frames) = namespace(V), V.shape[-2:]
     flat = V.reshape(-1, n_bins, n_frames).swapaxes(0, 1).reshape(n_bins, -1)  # (freq, columns)
     columns = xp.arange(flat.shape[1])

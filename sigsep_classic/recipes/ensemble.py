@@ -68,7 +68,7 @@ class Ensemble(Fusion):
     name: ClassVar[str] = "ensemble"
 
     def __post_init__(self) -> None:
-        if isinstance(self.cues, str) or not self.cues:
+        if not isinstance(self.cues, tuple | list) or not self.cues:
             raise ParameterError(f"cues is {self.cues!r}; give names of {', '.join(CUES)}")
         for cue in self.cues:
             check_choice("cue", cue, list(CUES))

@@ -87,8 +87,10 @@ class OneStem(Fusion):
     unfitted: ClassVar[tuple[str, ...]]
 
     def __post_init__(self) -> None:
-        if not (self.weights is None or self.weights == FITTED or isinstance(self.weights, Weights)):
-            raise ParameterError(f"weights is {self.weights!r}; give {FITTED!r}, None or a Weights")
+        if not (self.weights is None or isinstance(self.weights, str | Weights)) or (
+            isinstance(self.weights, str) and self.weights != FITTED
+        ):
+            raise ParameterError(f"weights is {self.weights!r:.60}; give {FITTED!r}, None or a Weights")
 
     def chosen(self) -> Weights | None:
         """Return the weights in use; None for the mean of the cues."""

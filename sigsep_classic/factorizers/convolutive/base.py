@@ -58,7 +58,7 @@ class Convolutive(Iterative[ConvolutiveState]):
         check_count("n_iter", self.n_iter, 0)
         check_count("seed", self.seed, 0)
         check_range("tol", self.tol, 0)
-        check_range("beta", self._beta, -math.inf)
+        check_range("beta", getattr(self, "beta", 1.0), -math.inf)
         check_range("power", self.power, 0, above=True)
         check_range("sparsity", self.sparsity, 0)
         check_choice("solver", self.solver, SOLVERS)

@@ -40,7 +40,7 @@ class Pitched(Convolutive, ABC):
 
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames): the rows spaced evenly in octaves."""
-        rows = self._rows(X.shape[1]) if X.ndim == 3 else None
+        rows = self._rows(X.shape[1]) if getattr(X, "ndim", 0) == 3 else None
         return super().prepare(X if rows is None else X[:, rows])
 
     def fit(  # type: ignore[override]

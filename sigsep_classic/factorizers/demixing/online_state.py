@@ -115,7 +115,17 @@ def loaded_state(path: str | os.PathLike[str]) -> OnlineState:
         known = (header["format"], header["version"])
         if known == (FORMAT, VERSION):
             return _state_of(header, arrays)
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except OSError as error:
+        raise ParameterError(f"{os.fspath(path)!r} can't be read ({error.strerror or error})") from None
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        RecursionError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise ParameterError(f"{os.fspath(path)!r} is no saved state of a stream, or is damaged") from error
     raise ParameterError(f"{os.fspath(path)!r} is of {known}; this version reads {(FORMAT, VERSION)}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.checks import check_choice, check_range
+from sigsep_classic.checks import check_choice, check_flag, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Callback, nearest_power_of_two, spectrogram
 from sigsep_classic.factorizers.denoising import gains, profiles
@@ -146,6 +146,8 @@ class Denoise:
         check_choice("gain", self.gain, GAINS)
         if not isinstance(self.noise, str) or not names_noise(self.noise):
             check_choice("noise", self.noise, (*NOISES, "an interval in seconds such as 0.0-0.5"))
+        check_flag("causal", self.causal)
+        check_flag("linked", self.linked)
         if self.causal and self.noise == "quantile" and self.profile is None:
             raise ParameterError(
                 "noise is 'quantile', which looks at the whole recording; causal needs another one"

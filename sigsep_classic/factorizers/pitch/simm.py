@@ -10,7 +10,15 @@ import numpy as np
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.checks import check_count, check_range
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import Callback, Iterative, check_start, level_of, magnitudes, usual_stft
+from sigsep_classic.factorizers.base import (
+    Callback,
+    Iterative,
+    check_start,
+    coefficients,
+    level_of,
+    magnitudes,
+    usual_stft,
+)
 from sigsep_classic.factorizers.pitch import voice_updates
 from sigsep_classic.factorizers.pitch.axis import frequencies_of, pitch_candidates
 from sigsep_classic.factorizers.pitch.glottal import glottal_spectra, smooth_bumps
@@ -135,7 +143,7 @@ class SIMM(Iterative[VoiceModel]):
         """
         if self.f0 is not None or start is not None:
             return super().fit(X, start=start, callback=callback)
-        track = self.melody(X)
+        track = self.melody(coefficients(X))
         return replace(self, f0=track.f0).fit(X, callback=callback)
 
     def melody(self, X: Array) -> PitchTrack:
