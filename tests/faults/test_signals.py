@@ -1,0 +1,160 @@
+"""Signals at any moment: every verb that writes ends in one line, with whole results or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sigsep_classic import audio, save
+from sigsep_classic.cli.signals import Interrupted, as_exceptions
+from tests.cli.test_streams import gone
+from tests.faults.verbs import check_records, environment, leftovers, snapshot
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+
+_UP = """
+import signal, sys
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+from sigsep_classic.cli.main import main
+print("up", flush=True)
+sys.exit(main(sys.argv[1:]))
+"""
+
+MOMENTS = [
+    (signal.SIGINT, 0.0, "separate"),
+    (signal.SIGTERM, 0.15, "separate"),
+    (signal.SIGHUP, 0.4, "separate"),
+    (signal.SIGINT, 0.8, "separate"),
+    (signal.SIGTERM, 1.3, "separate"),
+    (signal.SIGTERM, 0.6, "evaluate"),
+    (signal.SIGINT, 1.2, "oracle"),
+    (signal.SIGHUP, 1.5, "demo"),
+    (signal.SIGTERM, 1.0, "denoise"),
+]
+WORDS: dict[str, tuple[str, ...]] = {
+    "separate": ("separate", "in"),
+    "denoise": ("denoise", "in", "--stem", "speech", "--stem", "noise", "-j", "2"),
+    "evaluate": ("evaluate", "truth", "truth"),
+    "oracle": ("oracle", "truth", "--mask", "mwf"),
+    "demo": ("demo", "-m", "hpss", "--no-report"),
+}
+
+
+def _furnish(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        save(folder / "in" / f"{name}.wav", rng.uniform(-0.5, 0.5, (2, 200_000)), 16000)
+    for name in ("vocals", "drums"):
+        save(folder / "truth" / f"{name}.wav", rng.uniform(-0.5, 0.5, (2, 200_000)), 16000)
+
+
+def _start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", _UP, *words]
+    process = subprocess.Popen(command, cwd=folder, env=environment(), start_new_session=True, **options)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    return process
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "seconds", "verb"), MOMENTS)
+def test_a_signal_at_any_moment(tmp_path: Path, number: int, seconds: float, verb: str) -> None:
+    _furnish(tmp_path)
+    before = snapshot(tmp_path)
+    process = _start(tmp_path, *WORDS[verb], "-o", "results")
+    time.sleep(seconds)
+    process.send_signal(number)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    # Between the first line of Python and the first of ours a signal does what the system does by itself.
+    assert process.returncode in (0, 128 + number, -number), (out, err)
+    assert all(line.startswith("sigsep-classic: ") for line in err.splitlines()), err
+    assert snapshot(tmp_path) == before
+    results = tmp_path / "results"
+    assert leftovers(results) == []
+    check_records(results)
+    sets = {"separate": {"harmonic.wav", "percussive.wav"}, "denoise": {"speech.wav", "noise.wav"}}
+    for folder in results.iterdir() if verb in sets and results.is_dir() else ():
+        assert {path.name for path in folder.iterdir()} == sets[verb]
+        for path in folder.iterdir():
+            assert audio.load(path).samples.shape == (2, 200_000)
+    assert gone(process.pid)
+
+
+@posix
+@pytest.mark.slow
+def test_a_command_that_is_scored_ends_with_its_children(tmp_path: Path) -> None:
+    _furnish(tmp_path)
+    script = tmp_path / "model.sh"
+    script.write_text('#!/bin/sh\nsleep 300 &\necho $! > "$(dirname "$0")/child"\nwait\n')
+    script.chmod(0o755)
+    model = f"{script} {{input}} {{output}}"
+    process = _start(
+        tmp_path, "benchmark", "--dataset", "truth", "--model", model, "--methods", "mid_side", "-o", "out"
+    )
+    for _ in range(300):
+        if (tmp_path / "child").exists() and (tmp_path / "child").read_text().strip():
+            break
+        time.sleep(0.1)
+    child = int((tmp_path / "child").read_text())
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert err.splitlines()[-1] == "sigsep-classic: interrupted; what was finished is kept"
+    for _ in range(50):
+        stat = Path(f"/proc/{child}/stat")
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            return
+        time.sleep(0.1)
+    pytest.fail(f"the child {child} of the model is still there")
+
+
+@posix
+def test_a_signal_whose_exception_gets_lost_still_ends_the_run(capfd: pytest.CaptureFixture[str]) -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def body() -> None:
+        with as_exceptions():
+            item = Finalized()
+            del item
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+    before = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    with pytest.raises(Interrupted):
+        body()
+    assert (signal.getsignal(signal.SIGTERM), sys.unraisablehook) == before
+    assert capfd.readouterr().err == ""
+
+
+@posix
+def test_a_signal_while_libsndfile_reads_is_not_lost() -> None:
+    import io
+
+    from tests.faults.sounds import encoded, noise
+
+    class Signals(io.BytesIO):
+        armed = True
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 5000 and self.armed:
+                self.armed = False
+                signal.raise_signal(signal.SIGINT)
+            return super().read(size)
+
+    with pytest.raises(Interrupted), as_exceptions():
+        audio.load(Signals(encoded(noise(1, 100_000), format="FLAC")))
