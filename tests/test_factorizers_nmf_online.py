@@ -133,3 +133,10 @@ def test_the_result_of_fit_is_near_that_of_the_batch_and_goes_on() -> None:
     batch = NMF(n_components=8).fit(X)
     assert model.losses[-1][1] < 1.15 * batch.losses[-1][1]
     assert_allclose(model.apply(X).losses[-1][1], model.losses[-1][1], rtol=0.05)
+
+
+def test_one_component_is_learnt():
+    V = np.random.default_rng(0).random((1, 9, 12))
+    found = OnlineNMF(n_components=1, n_iter=3).fit(V)
+    assert found.H.shape == (1, 12)
+    assert np.isfinite(found.reconstruct()).all()
