@@ -8,10 +8,12 @@ from __future__ import annotations
 
 VERBS = (
     *("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "check-dataset", "demo"),
-    *("methods", "info", "completion"),
+    *("plot", "methods", "info", "cite", "completion"),
 )
-READ_SOUND = ("separate", "denoise", "remix", "evaluate", "benchmark", "oracle", "check-dataset")
+READ_SOUND = ("separate", "denoise", "remix", "evaluate", "benchmark", "oracle", "check-dataset", "plot")
 WRITE = ("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "demo")
+ALSO_WRITE = (*WRITE, "plot")
+RUN = tuple(verb for verb in VERBS if verb != "plot")
 
 _FILES = "faults/test_inputs.py::test_every_way_for_every_file"
 _SIGNAL = "faults/test_signals.py::test_a_signal_at_any_moment"
@@ -106,14 +108,14 @@ CANNOT_ARISE: dict[str, tuple[str, ...]] = {
         "JSON of scores: empty, cut off, binary, nested, wrong types": ("compare", "evaluate"),
         "text of places": ("separate",),
         "models that are none, fail or end Python": ("benchmark",),
-        "a file or device in place of the folder": WRITE,
-        "a folder of another user": WRITE,
-        "files that may not grow": WRITE,
-        "a full disk, at once and late": WRITE,
-        "the input's folder as output": WRITE,
-        "two runs into one folder": WRITE,
+        "a file or device in place of the folder": ALSO_WRITE,
+        "a folder of another user": ALSO_WRITE,
+        "files that may not grow": ALSO_WRITE,
+        "a full disk, at once and late": ALSO_WRITE,
+        "the input's folder as output": ALSO_WRITE,
+        "two runs into one folder": ALSO_WRITE,
         "names that collide, odd names": (*READ_SOUND,),
-        "SIGINT, SIGTERM, SIGHUP at any moment": WRITE,
+        "SIGINT, SIGTERM, SIGHUP at any moment": ALSO_WRITE,
         "killed workers": ("separate", "denoise", "remix", "evaluate", "oracle"),
     }.items()
 }

@@ -71,11 +71,14 @@ def _check_way(cli: Cli, way_name: str, name: str) -> None:
     path = prepare(way, name, here)
     before = snapshot(here)
     done = cli(*way.words(path))
-    check_ended(done, named=[path.name, path.stem, path.parent.name])
+    check_ended(done, named=[path.name, path.stem, path.parent.name, "the clip"])
     assert snapshot(here) == before
     assert leftovers(OUT) == []
     check_records(OUT)
-    if sound.said and way.fails_alone:
+    a_stem = not (
+        name == "a folder" and way.place == "truth"
+    )  # a folder in a data set is none, and none is missing
+    if sound.said and way.fails_alone and a_stem:
         assert done.code in (1, 2, 3), done
         assert list(Path(OUT).rglob("*.wav")) == []
     if way_name.endswith("INPUT") and not sound.said and name not in LARGE:

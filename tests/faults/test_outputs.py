@@ -52,6 +52,7 @@ READERS: dict[str, tuple[str, ...]] = {
     "check-dataset": ("check-dataset", "truth"),
     "methods": ("methods", "hpss"),
     "info": ("info",),
+    "cite": ("cite",),
     "completion": ("completion", "bash"),
 }
 """The verbs that only print."""
