@@ -102,6 +102,21 @@ def inspect_mp3(source: Source) -> bool:
     return False
 
 
+def ogg_ends_early(source: Source) -> bool:
+    """Say whether the last Ogg page is cut off or does not say that it is the last; libsndfile drops half a page."""
+    view = source.view
+    view.seek(max(0, view.size - 2**17))  # a page has at most 65 307 bytes
+    tail = view.read(2**17)
+    view.seek(0)
+    at = tail.rfind(b"OggS")
+    head = tail[at : at + 27]
+    if at < 0 or len(head) < 27:
+        return True
+    sizes = tail[at + 27 : at + 27 + head[26]]
+    whole = len(sizes) == head[26] and at + 27 + head[26] + sum(sizes) <= len(tail)
+    return not (whole and head[5] & 4)
+
+
 def is_mp3(source: Source) -> bool:
     """Say whether the first bytes are an ID3 tag or an MPEG audio frame."""
     head = source.head

@@ -10,7 +10,14 @@ import numpy as np
 import soundfile
 
 from sigsep_classic.audio.codecs import SAFE_SUBTYPES
-from sigsep_classic.audio.headers import inspect_mp3, inspect_wav, is_mp3, unsafe_codec, warnings_in_log
+from sigsep_classic.audio.headers import (
+    inspect_mp3,
+    inspect_wav,
+    is_mp3,
+    ogg_ends_early,
+    unsafe_codec,
+    warnings_in_log,
+)
 from sigsep_classic.audio.sources import Source, looks_like_text
 from sigsep_classic.errors import AudioError
 
@@ -46,6 +53,7 @@ class SndfileReader:
         self._source = source
         inspect_wav(source, allow_any_codec=allow_any_codec)
         exact = inspect_mp3(source) if is_mp3(source) else True
+        cut_off = source.head.startswith(b"OggS") and ogg_ends_early(source)
         self._file = _open(source)
         self.sample_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
@@ -57,6 +65,8 @@ class SndfileReader:
         known = exact and self._file.frames < _NO_LENGTH
         self.frames: int | None = self._file.frames if known else None
         self.warnings: list[str] = source.warnings + warnings_in_log(self._file.extra_info)
+        if cut_off and not self.warnings:
+            self.warnings = ["ends early: the last Ogg page is cut off; read what it has"]
 
     def close(self) -> None:
         """Close the file."""

@@ -84,7 +84,7 @@ WAYS: dict[str, Way] = {
         lambda path: ["denoise", "right.wav", "--noise-clip", str(path), "-o", OUT], beside=("right.wav",)
     ),
     "remix INPUT": Way(lambda path: ["remix", str(path), "--set", "harmonic -6dB", "-o", OUT]),
-    "plot INPUT": Way(lambda path: ["plot", str(path), "-m", "hpss", "-o", f"{OUT}.png"]),
+    "plot INPUT": Way(lambda path: ["plot", str(path), "-m", "hpss", "-o", f"{OUT}/picture.png"]),
     "oracle STEM": Way(_truth("oracle", "truth"), "truth", "bass", _STEMS),
     "oracle MIXTURE": Way(_truth("oracle", "truth"), "truth", "mixture", _STEMS),
     "evaluate TRUTH": Way(

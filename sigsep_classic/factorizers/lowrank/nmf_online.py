@@ -203,7 +203,8 @@ class OnlineNMF:
         """Return activations (components, frames) all alike, with the sum of each frame of V."""
         xp, K = namespace(V), self.n_components
         level = V.mean(axis=0, keepdims=True) * (len(V) / K)
-        return xp.array(xp.broadcast_to(level.T, (V.shape[1], K)), order="C").T  # a copy: K = 1 broadcasts nothing
+        # A copy: with one component nothing is broadcast, and the view is read-only.
+        return xp.array(xp.broadcast_to(level.T, (V.shape[1], K)), order="C").T
 
     def _solve(self, V: Array, state: OnlineState, H: Array) -> Array:
         """Return H, updated in place ``n_inner`` times for the templates as they are."""
