@@ -8,12 +8,13 @@ from __future__ import annotations
 
 VERBS = (
     *("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "check-dataset", "demo"),
-    *("plot", "methods", "info", "cite", "completion"),
+    *("plot", "manifest", "run", "methods", "info", "cite", "completion"),
 )
 READ_SOUND = ("separate", "denoise", "remix", "evaluate", "benchmark", "oracle", "check-dataset", "plot")
+ALSO_READ = (*READ_SOUND, "run")
 WRITE = ("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "demo")
-ALSO_WRITE = (*WRITE, "plot")
-RUN = tuple(verb for verb in VERBS if verb != "plot")
+ALSO_WRITE = (*WRITE, "plot", "manifest", "run")
+RUN = tuple(verb for verb in VERBS if verb not in ("plot", "manifest", "run"))
 
 _FILES = "faults/test_inputs.py::test_every_way_for_every_file"
 _SIGNAL = "faults/test_signals.py::test_a_signal_at_any_moment"
@@ -99,12 +100,12 @@ CONDITIONS: dict[str, dict[str, str]] = {
 CANNOT_ARISE: dict[str, tuple[str, ...]] = {
     condition: tuple(verb for verb in VERBS if verb not in among)
     for condition, among in {
-        "every file of sounds.SOUNDS: empty, cut off, mislabelled, lying headers, codings, rates, NaN": READ_SOUND,
-        "broken link, link to itself, /dev/zero, /dev/full, /proc, a folder": READ_SOUND,
-        "a pipe nobody writes to": (*READ_SOUND, "compare"),
+        "every file of sounds.SOUNDS: empty, cut off, mislabelled, lying headers, codings, rates, NaN": ALSO_READ,
+        "broken link, link to itself, /dev/zero, /dev/full, /proc, a folder": ALSO_READ,
+        "a pipe nobody writes to": (*ALSO_READ, "compare"),
         "standard input: empty, no sound, no end": ("separate", "denoise", "remix"),
         "a stream without an end": ("separate", "denoise", "remix"),
-        "folders of the system as input": (*READ_SOUND, "compare"),
+        "folders of the system as input": (*ALSO_READ, "compare"),
         "JSON of scores: empty, cut off, binary, nested, wrong types": ("compare", "evaluate"),
         "text of places": ("separate",),
         "models that are none, fail or end Python": ("benchmark",),
@@ -114,7 +115,7 @@ CANNOT_ARISE: dict[str, tuple[str, ...]] = {
         "a full disk, at once and late": ALSO_WRITE,
         "the input's folder as output": ALSO_WRITE,
         "two runs into one folder": ALSO_WRITE,
-        "names that collide, odd names": (*READ_SOUND,),
+        "names that collide, odd names": (*ALSO_READ,),
         "SIGINT, SIGTERM, SIGHUP at any moment": ALSO_WRITE,
         "killed workers": ("separate", "denoise", "remix", "evaluate", "oracle"),
     }.items()
