@@ -152,7 +152,14 @@ def _metrics() -> Iterator[tuple[str, Call]]:
         yield f"metrics.{name}", Call(getattr(metrics, name), speech, ("references", "estimates"), 2)
 
 
+def _first_of_many(source: Any, **options: Any) -> Any:
+    return next(iter(ssc.separate_many([source], **options)))
+
+
 CALLS: dict[str, Call] = {
+    "separate_many": Call(
+        _first_of_many, {"source": x, "sample_rate": RATE, "method": "hpss"}, ("source",), 2
+    ),
     "separate": Call(ssc.separate, {"source": x, "sample_rate": RATE, "method": "hpss"}, ("source",), 2),
     "denoise": Call(ssc.denoise, {"source": x, "sample_rate": RATE}, ("source",), 2),
     "remix": Call(
@@ -381,7 +388,15 @@ TAKES: dict[str, tuple[str, ...]] = {
 """What is wrong for most functions and has a meaning for these: leading axes, places as any numbers, whole numbers
 where only ratios count."""
 
-RECORDINGS = ("separate", "denoise", "remix", "save", "audio.write_stream", "audio.check_samples")
+RECORDINGS = (
+    "separate",
+    "separate_many",
+    "denoise",
+    "remix",
+    "save",
+    "audio.write_stream",
+    "audio.check_samples",
+)
 """Where NaN and infinity are refused."""
 
 NO_ARRAYS: dict[str, str] = {

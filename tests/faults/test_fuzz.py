@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-
 import pytest
 
 from tests.faults import fuzz_reader
+from tests.quiet import only_errors
 
 
 def _run(seed: int, n_cases: int) -> dict[str, int]:
-    logging.getLogger("sigsep_classic").setLevel(logging.ERROR)
     counts: dict[str, int] = {}
     for number, data in fuzz_reader.cases(seed, n_cases=n_cases):
         try:
-            found = fuzz_reader.check(data)
+            with only_errors():
+                found = fuzz_reader.check(data)
         except Exception as error:
             raise AssertionError(
                 f"python -m tests.faults.fuzz_reader --seed {seed} --case {number}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from sigsep_classic.cli.parameters import parameters_of
 from sigsep_classic.errors import SigsepError
 from sigsep_classic.factorizers.base import FILLED_IN
 from tests.conformance.quick import QUICK
+from tests.quiet import only_errors
 
 RATE = 8000
 FRONTENDS = (STFT(n_fft=64, hop=16), STFT(n_fft=30, hop=7), Waveform())
@@ -58,11 +58,8 @@ def examples(number: int) -> settings:
 
 @pytest.fixture(autouse=True, scope="module")
 def _quiet() -> Any:
-    logger = logging.getLogger("sigsep_classic")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    yield
-    logger.setLevel(before)
+    with only_errors():
+        yield
 
 
 @st.composite

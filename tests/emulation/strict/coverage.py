@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from sigsep_classic.backend import to_host
 from sigsep_classic.pipeline import separate_array
 from tests.conformance.quick import QUICK
 from tests.emulation.strict import strict_cupy
+from tests.quiet import only_errors
 
 RATE, BEGIN, LENGTHS = 8000, 1600, (2400, 4800)
 FRONTEND = STFT(n_fft=256, hop=64)
@@ -75,7 +75,6 @@ def coverage(name: str) -> Coverage:
     AssertionError
         Stems are not on the device, or are not the CPU's.
     """
-    logging.getLogger("sigsep_classic").setLevel(logging.ERROR)  # such short signals are warned of
     method = METHODS[name](**QUICK.get(name, {}))
     song = synthesize("song", seconds=1.0, sample_rate=RATE).mixture[:, BEGIN:].astype(np.float32)
     kernels: set[str] = set()
@@ -84,7 +83,7 @@ def coverage(name: str) -> Coverage:
     for i, n_samples in enumerate(LENGTHS):
         x = song[:, :n_samples]
         sizes.append(FRONTEND.analyze(x).nbytes)
-        with strict_cupy() as gpu:
+        with strict_cupy() as gpu, only_errors():  # such short signals are warned of
             on_device = gpu.cupy.asarray(x)
             gpu.record.clear()
             sep = separate_array(on_device, RATE, method, frontend=FRONTEND)
