@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.citations import Paper, bibtex, papers_of
 from sigsep_classic.factorizers.documentation import summary_of
+from sigsep_classic.memory import size
+from sigsep_classic.planning import described
 
 FAMILIES = {
     "Songs and scenes (recipes)": "recipes",
@@ -64,6 +67,11 @@ def _method_page(name: str) -> str:
 .. autoclass:: {place}
    :no-members:
 
+Length and memory
+-----------------
+
+{_length(kind())}
+
 BibTeX
 ------
 
@@ -71,6 +79,22 @@ BibTeX
 
 {papers}
 """
+
+
+def _length(method: Any) -> str:
+    facts = described(method)
+    minute = f"{size(facts['stereo_minute_bytes'])} for a minute of stereo at 44.1 kHz"
+    return f"With these defaults it is {facts['text']}. As a whole it takes {facts['memory']}: {minute}."
+
+
+def _lengths() -> str:
+    """Return the table of how methods handle length, and what they take."""
+    lines = ["| method | length | beyond the samples | stereo minute |", "|---|---|---|---|"]
+    for name in METHODS.built_in:
+        facts = described(METHODS[name]())
+        minute = size(facts["stereo_minute_bytes"])
+        lines.append(f"| `{name}` | {facts['text']} | {facts['memory']} | {minute} |")
+    return "\n".join(lines)
 
 
 def _methods_index() -> str:
@@ -81,6 +105,12 @@ def _methods_index() -> str:
     for title, names in by_family.items():
         lines = [f"- [`{name}`]({name}.rst): {summary_of(METHODS[name])}" for name in names]
         parts += [f"## {title}", "\n".join(lines)]
+    parts += [
+        "## Length and memory",
+        "For C channels, F frequencies, T frames, N sources and K components, measured in float32 by "
+        "`python -m benchmarks.memory_formulas`; what takes more than `--memory-limit` goes in pieces.",
+        _lengths(),
+    ]
     listed = "\n".join(METHODS.built_in)
     parts.append(f"```{{toctree}}\n:hidden:\n\n{listed}\n```")
     return "\n\n".join(parts) + "\n"

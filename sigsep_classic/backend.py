@@ -5,6 +5,7 @@ Below the public edge the array decides: code says ``xp = namespace(X)`` and is 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -23,6 +24,9 @@ from sigsep_classic.errors import ArrayTypeError, DeviceError, ParameterError
 from sigsep_classic.typing import Array
 
 logger = logging.getLogger("sigsep_classic")
+
+_NO_MEMORY = ("out of memory", "MemoryAllocation", "ALLOC_FAILED", "OUT_OF_MEMORY", "INSUFFICIENT_RESOURCES")
+"""How CUDA, cuBLAS, cuSOLVER and cuFFT say so."""
 
 _emulator: Any = None
 
@@ -148,6 +152,49 @@ def to_device(x: Array, device: str) -> Array:
 def to_host(x: Array) -> np.ndarray:
     """Return ``x`` as a NumPy array; no copy where it is one already."""
     return sys.modules["cupy"].asnumpy(x) if _is_cupy(x) else np.asarray(x)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Say whether an error means that memory, of the host or of a GPU, was asked for and is not there.
+
+    CuPy's own error is a `MemoryError`; the CUDA runtime and its libraries say it in their words.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    kind = type(error)
+    ours = any(
+        base.__module__.partition(".")[0] in ("cupy", "cupy_backends", "cupyx") for base in kind.__mro__
+    )
+    return ours and any(word in str(error) for word in _NO_MEMORY)
+
+
+def free_device_memory() -> None:
+    """Give back to the GPU what CuPy keeps of it for later: freed arrays and plans of transforms."""
+    cupy = sys.modules.get("cupy")
+    if cupy is None:
+        return
+    with contextlib.suppress(AttributeError):  # stand-ins need not have all of it
+        cupy.fft.config.get_plan_cache().clear()
+    with contextlib.suppress(AttributeError):
+        cupy.get_default_memory_pool().free_all_blocks()
+        cupy.get_default_pinned_memory_pool().free_all_blocks()
+
+
+def device_memory(device: str) -> int:
+    """Return how many bytes of a GPU can be taken: free ones, and those CuPy has and does not use.
+
+    Parameters
+    ----------
+    device : str
+        ``"cuda"`` or ``"cuda:N"``, as `resolve_device` gave it.
+    """
+    cupy = _cupy()
+    with cupy.cuda.Device(int(device.partition(":")[2] or 0)):
+        free, _ = cupy.cuda.runtime.memGetInfo()
+        pool = cupy.get_default_memory_pool()
+        free += pool.free_bytes()
+        limit = pool.get_limit()
+        return int(min(free, limit - pool.used_bytes()) if limit else free)
 
 
 def from_foreign(x: Any) -> Array:

@@ -68,3 +68,9 @@ class Interrupted(BaseException):
     def exit_code(self) -> int:
         """128 plus the number of the signal, as shells count."""
         return 128 + self.number
+
+
+class OutOfMemoryError(SigsepError, MemoryError):
+    """What is asked for does not fit into memory, in pieces neither."""
+
+    exit_code = 5

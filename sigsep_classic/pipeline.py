@@ -176,7 +176,7 @@ def _separation(
 ) -> Separation:
     model = fit.model
     if order is not None:
-        model = _ordered(model, order, positions, fit.frontend.grid(sample_rate))
+        model = ordered(model, order, positions, fit.frontend.grid(sample_rate))
     grouped = partial(stems_of, model, fit.x, sample_rate, fit.frontend)
     stems, found = grouped(**wanted, X=fit.X)
     return Separation(
@@ -204,6 +204,7 @@ def stems_of(
     groups: Groups = None,
     n_sources: int | None = None,
     X: Array | None = None,
+    scale: float | None = None,
 ) -> tuple[dict[str, Array], dict[str, list[int]]]:
     """Return the stems of a fitted model by name, and the components of each: grouped, masked and synthesised.
 
@@ -214,13 +215,15 @@ def stems_of(
     x, sample_rate, frontend, mask, phase, groups, n_sources
         As in `separate_array`.
     X : array (channels, freq, frames), optional
-        Coefficients of x divided by its `level`, where they are at hand.
+        Coefficients of x divided by its `level`, or by ``scale``, where they are at hand.
+    scale : float, optional
+        A power of two that x is divided by in place of its `level`: that of the recording the model was fitted to.
     """
     check_mask(mask, len(x))
     check_phase(phase, mask, frontend)
-    scale = level(x)
+    scale = level(x) if scale is None else scale
     leveled = x / x.dtype.type(scale)
-    wanted = _groups(model, groups, n_sources, frontend.grid(sample_rate))
+    wanted = groups_of(model, groups, n_sources, frontend.grid(sample_rate))
     X = frontend.analyze(leveled) if X is None else X
     stems = _synthesized(model, wanted, X, mask, phase or "mixture", frontend, leveled)
     return {name: stem * x.dtype.type(scale) for name, stem in stems.items()}, wanted
@@ -244,8 +247,23 @@ def told(method: Any, **facts: Any) -> Any:
     return dataclasses.replace(method, **asked) if asked else method
 
 
-def _ordered(model: Any, order: str, positions: Any, grid: Grid) -> Any:
-    """Return a model with its sources in the order of how strong they are, or of where."""
+def ordered(model: Any, order: str, positions: Any, grid: Grid) -> Any:
+    """Return a model with its sources in the order of how strong they are, or of where.
+
+    Parameters
+    ----------
+    model : Model
+        One that has ``reordered``.
+    order, positions
+        As in `separate_array`.
+    grid : Grid
+        Of the transform.
+
+    Raises
+    ------
+    ParameterError
+        Its sources have no order.
+    """
     check_located(model, order)
     n_active = getattr(model, "n_active", model.n_components)
     if order == "energy":
@@ -257,7 +275,23 @@ def _ordered(model: Any, order: str, positions: Any, grid: Grid) -> Any:
     )
 
 
-def _groups(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
+def groups_of(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> dict[str, list[int]]:
+    """Return the components of each stem, as asked for or as the model has them.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+    groups, n_sources
+        As in `separate_array`.
+    grid : Grid
+        Of the transform.
+
+    Raises
+    ------
+    ParameterError
+        The grouping does not fit the model.
+    """
     if n_sources is not None:
         check_count("n_sources", n_sources)
     if groups is None and has_components(model):

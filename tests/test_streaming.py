@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sigsep_classic import METHODS, STFT, audio, separate, streaming, synthesize
+from sigsep_classic import METHODS, STFT, audio, planning, separate, synthesize
 from sigsep_classic.errors import OutputError, ParameterError
 from sigsep_classic.pipeline import separate_array
-from sigsep_classic.streaming import separate_blocks, separate_file, separate_long
+from sigsep_classic.planning import length_of
+from sigsep_classic.streaming import (
+    arrays,
+    neighbourhood,
+    running,
+    separate_blocks,
+    separate_file,
+    separate_long,
+)
 
 RATE = 8000
 MINUS_90_DB = 10 ** (-90 / 20)
@@ -27,10 +36,20 @@ def cut(x, *lengths):
     return [x[:, a:b] for a, b in zip(edges, [*edges[1:], x.shape[1]], strict=True)]
 
 
+LOCAL = {
+    **{name: {} for name in METHODS.built_in if length_of(METHODS[name]()).kind == "blocks"},
+    "adress": {"azimuths": (-30.0, 0.0, 30.0)},
+    "dehum": {"frequency": 50.0, "seconds": 0.5},
+    "denoise": {"gain": "gate", "profile": np.full((1, 129), 1e-3)},
+}
+"""Methods that go block by block, with the parameters that make them."""
+
+
 @pytest.mark.parametrize("real", ["float32", "float64"])
-@pytest.mark.parametrize("name", [name for name in METHODS.built_in if hasattr(METHODS[name], "context")])
+@pytest.mark.parametrize("name", LOCAL)
 def test_blocks_give_the_stems_of_the_whole(song, name, real):
-    x, method = song.astype(real), METHODS[name]()
+    x, method = song.astype(real), METHODS[name](**LOCAL[name])
+    assert length_of(method).kind == "blocks"
     whole = separate_array(x, RATE, method)
     parts = list(separate_blocks(cut(x, 5000, 1, 12000), RATE, method, block_seconds=0.7))
     assert len(parts) > 3
@@ -54,11 +73,15 @@ def test_any_hop_and_block_will_do(song, n_fft, hop, seconds):
 
 
 def test_a_long_recording_goes_block_by_block_and_has_its_model_when_asked(song, monkeypatch):
-    monkeypatch.setattr(streaming, "LONG_SECONDS", 2.0)
+    monkeypatch.setattr(running, "plan", partial(planning.plan, long_seconds=2.0))
     fits = []
-    monkeypatch.setattr(
-        streaming, "separate_array", lambda x, *a, **k: fits.append(x) or separate_array(x, *a, **k)
-    )
+
+    def counted(x, *args, **options):
+        fits.append(x)
+        return separate_array(x, *args, **options)
+
+    monkeypatch.setattr(arrays, "separate_array", counted)
+    monkeypatch.setattr(neighbourhood, "separate_array", counted)
     x = song.astype(float)
     sep, whole = separate(x, RATE, method="hpss"), separate_array(x, RATE, METHODS["hpss"]())
     n_blocks = len(fits)
@@ -98,10 +121,10 @@ def test_a_file_is_never_replaced_by_its_own_stem(song, tmp_path):
 def test_methods_that_need_the_whole_recording_say_so(song):
     with pytest.raises(ParameterError, match="nmf needs the whole recording; hpss"):
         next(separate_blocks([song], RATE, METHODS["nmf"]()))
-    from sigsep_classic import Waveform
+    from sigsep_classic import ConstantQ
 
     with pytest.raises(ParameterError, match="must be an STFT"):
-        next(separate_blocks([song], RATE, METHODS["hpss"](), frontend=Waveform()))
+        next(separate_blocks([song], RATE, METHODS["hpss"](), frontend=ConstantQ(sample_rate=RATE)))
 
 
 def test_nothing_in_gives_nothing_out():

@@ -28,6 +28,7 @@ def denoise(
     hum: bool | float = False,
     frontend: FrontEnd | None = None,
     device: str | None = None,
+    memory_limit: str | int | None = None,
     **parameters: Any,
 ) -> Separation:
     """Return the speech of a noisy recording, and the noise.
@@ -44,7 +45,7 @@ def denoise(
         The gain: ``"wiener"``, ``"log_mmse"``, ``"mmse_stsa"``, ``"om_lsa"``, ``"subtraction"`` or ``"gate"``.
     hum : bool or float
         Take mains hum off first, its frequency found, or given in Hz: a stem ``hum`` of its own.
-    frontend, device
+    frontend, device, memory_limit
         As for `separate`.
     **parameters
         Other parameters of `Denoise`, such as ``floor_db=-15``.
@@ -76,12 +77,13 @@ def denoise(
         factorizer = make_method(method, **parameters)
     if noise is not None:
         factorizer = with_noise(factorizer, noise, sample_rate, frontend=frontend)
+    where: dict[str, Any] = {"device": device, "memory_limit": memory_limit}
     if hum is False:
-        sep = separate(given, sample_rate, method=factorizer, frontend=frontend, device=device)
+        sep = separate(given, sample_rate, method=factorizer, frontend=frontend, **where)
         return sep.replace(track=track, info={**info, **sep.info})
     dehum = Dehum(frequency=None if hum is True else hum)
-    first = separate(given, sample_rate, method=dehum, device=device)
-    sep = separate(first["clean"], sample_rate, method=factorizer, frontend=frontend, device=device)
+    first = separate(given, sample_rate, method=dehum, **where)
+    sep = separate(first["clean"], sample_rate, method=factorizer, frontend=frontend, **where)
     return sep.replace(
         stems={**sep.stems, "hum": first["hum"]},
         mixture=first.mixture,

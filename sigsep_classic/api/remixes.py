@@ -20,6 +20,7 @@ def remix(
     method: Any = None,
     frontend: FrontEnd | None = None,
     device: str | None = None,
+    memory_limit: str | int | None = None,
     **parameters: Any,
 ) -> Separation:
     """Return a recording with some of its stems changed: turned up or down, moved, filtered, dried.
@@ -33,7 +34,7 @@ def remix(
         or linear gains by the name of the stem.
     method : str or Factorizer, optional
         Gives the stems. Default: the first of `remixing.METHODS_FOR` that gives all that are named.
-    frontend, device
+    frontend, device, memory_limit
         As for `separate`.
     **parameters
         Of the method.
@@ -58,5 +59,6 @@ def remix(
     """
     told = parse(changes) if isinstance(changes, str) else dict(changes)
     chosen = method_for(told, METHODS.__contains__) if method is None else method
-    sep = separate(source, sample_rate, method=chosen, frontend=frontend, device=device, **parameters)
+    where: dict[str, Any] = {"device": device, "memory_limit": memory_limit}
+    sep = separate(source, sample_rate, method=chosen, frontend=frontend, **where, **parameters)
     return sep.replace(stems={"remix": sep.remix(told)}, groups=None, grouped=None)

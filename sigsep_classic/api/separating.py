@@ -13,14 +13,25 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic import audio
-from sigsep_classic.backend import device_of, from_foreign, namespace, resolve_device, to_device, to_foreign
+from sigsep_classic.backend import (
+    device_of,
+    from_foreign,
+    namespace,
+    resolve_device,
+    to_device,
+    to_foreign,
+    to_host,
+)
 from sigsep_classic.checks import check_range, did_you_mean
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.base import Callback
+from sigsep_classic.memory import memory_bytes
 from sigsep_classic.pipeline import Groups, default_frontend, level, separate_arrays
+from sigsep_classic.planning import Plan, plan
 from sigsep_classic.separation import Separation
-from sigsep_classic.streaming import goes_in_blocks, separate_in_blocks
+from sigsep_classic.streaming import running
+from sigsep_classic.streaming.arrays import separate_in_pieces, separate_planned
 from sigsep_classic.typing import Array, FrontEnd
 
 
@@ -38,6 +49,7 @@ def separate(
     order: str | None = None,
     positions: Any = None,
     device: str | None = None,
+    memory_limit: str | int | None = None,
     callback: Callback | None = None,
     **parameters: Any,
 ) -> Separation:
@@ -80,6 +92,10 @@ def separate(
     device : {"auto", "cpu", "cuda", "cuda:N"}, optional
         Where to compute. Default: where an array is already, else the environment variable ``SIGSEP_DEVICE``,
         else ``"auto"``.
+    memory_limit : str or int, optional
+        Bytes that the work may take beyond the recording and its stems, such as ``"2G"``. Default: the environment
+        variable ``SIGSEP_MEMORY_LIMIT``, else a share of what is free. What would take more goes block by block, is
+        learnt from a sample, or is done in chunks whose stems are joined, as the method allows; ``info`` says which.
     callback : callable, optional
         Called by iterative methods as ``callback(i, model)``; returning True stops. ``rpca`` has no model before
         the end and gives the relative residual in its place.
@@ -116,15 +132,18 @@ def separate(
         positions=positions,
         callback=callback,
     ).checked()
+    limit = memory_bytes(memory_limit)
     given, sample_rate, track, info = read(source, sample_rate)
     checked = audio.check_samples(from_foreign(given), host=False)
-    x = samples_on(checked, device)
-    with device_of(x):
-        factorizer, warnings = request.learnt(sample_rate, like=x)
-        (sep,) = request.fulfilled([x], sample_rate, factorizer)
+    x, where = placed(checked, device)
+    like = to_device(x[:, :1], where) if namespace(x) is np else x
+    with device_of(like):
+        factorizer, warnings = request.learnt(sample_rate, like=like)
     if warnings:
         info["warnings"] = [*info.get("warnings", ()), *warnings]
-    return given_back(sep, given, track=track, info=info, mixture=checked)
+    sep, facts = separate_planned(x, sample_rate, request.of(factorizer), where, limit)
+    mixture = to_host(checked) if facts["device"] == "cpu" else checked  # where a GPU was too small
+    return given_back(sep, given, track=track, info={**info, **facts}, mixture=mixture)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,21 +184,28 @@ class Request:
 
     def in_blocks(self, x: Array, sample_rate: int) -> bool:
         """Say whether an array (channels, samples) is taken apart block by block."""
-        whole = (self.phase, self.groups, self.n_sources, self.order, self.positions, self.callback)
-        if any(option is not None for option in whole):
-            return False
-        return goes_in_blocks(x, sample_rate, self.method, self.frontend)
+        return self._planned(x, sample_rate, self.method).kind == "blocks"
+
+    def of(self, method: Any) -> running.Request:
+        """Return what is asked of a method that examples have taught."""
+        return running.Request(method=method, **{name: getattr(self, name) for name in _ASKED})
+
+    def _planned(self, x: Array, sample_rate: int, method: Any) -> Plan:
+        """Return what is done with an array where memory is no matter."""
+        size = {"channels": len(x), "n_samples": x.shape[1], "itemsize": x.dtype.itemsize}
+        scene = self.of(method).scene(sample_rate=sample_rate, **size)
+        return plan(method, scene, limit=_NO_MATTER, frontend=self.frontend)
 
     def fulfilled(self, xs: Sequence[Array], sample_rate: int, method: Any) -> list[Separation]:
         """Return the stems of arrays (channels, samples), several as one batch; ``method`` is that of `learnt`."""
         if self.in_blocks(xs[0], sample_rate):
-            return [
-                separate_in_blocks(x, sample_rate, method, frontend=self.frontend, mask=self.mask) for x in xs
-            ]
+            request = self.of(method)
+            return [separate_in_pieces(x, request, self._planned(x, sample_rate, method)) for x in xs]
         options = {name: getattr(self, name) for name in _ASKED}
         return separate_arrays(xs, sample_rate, method, **options)
 
 
+_NO_MATTER = 2**60
 _ASKED = ("frontend", "mask", "phase", "groups", "n_sources", "order", "positions", "callback")
 
 
@@ -199,7 +225,7 @@ def given_back(
         mixture=_like(x if mixture is None else mixture, given),
         grouped=partial(_regrouped, sep.grouped, x, given),
         track=track,
-        info={**info, "device": "cpu" if namespace(x) is np else "cuda"},
+        info={"device": "cpu" if namespace(x) is np else "cuda", **info},
     )
 
 
@@ -335,6 +361,15 @@ def samples_on(checked: Array, device: str | None) -> Array:
     if namespace(checked) is not np and device in (None, "cuda"):
         return checked
     return to_device(checked, resolve_device(device))
+
+
+def placed(checked: Array, device: str | None) -> tuple[Array, str]:
+    """Return samples where they are, or on another GPU that was asked for, and the device to compute on."""
+    if namespace(checked) is np:
+        return checked, resolve_device(device)
+    # On a GPU already: it stays there where none is named.
+    where = resolve_device(f"cuda:{checked.device.id}" if device in (None, "cuda") else device)
+    return to_device(checked, where), where
 
 
 def _regrouped(grouped: Any, x: Array, given: Any, **options: Any) -> tuple[dict[str, Any], Any]:

@@ -269,6 +269,11 @@ class StemWriter:
             self._encoders[os.fspath(path)].write(samples, gain=self._gain)
 
     @property
+    def limited_peak(self) -> float:
+        """Largest absolute sample of what was written to codings that end at full scale; 0 if none does."""
+        return 0.0 if all(encoding.holds_any_level for encoding in self._encodings.values()) else self._peak
+
+    @property
     def record(self) -> SaveRecord:
         """What has been written up to now."""
         return SaveRecord(

@@ -101,5 +101,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         clip_mode=options.clip_mode,
         stems=tuple(options.stem),
         allow_any_codec=options.allow_any_codec,
+        memory_limit=parsing.memory_limit(options),
         debug=options.debug,
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from sigsep_classic.cli import parsing
 from sigsep_classic.cli.output import say, to_json
+from sigsep_classic.memory import size
 
 ARGUMENTS = "[METHOD ...]"
 
@@ -37,15 +38,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(name: str, kind: type) -> dict[str, Any]:
-    """Return a method as plain values: name, class, summary, references, parameters."""
+    """Return a method as plain values: name, class, summary, references, length and memory, parameters."""
     from sigsep_classic.cli.parameters import parameters_of
     from sigsep_classic.factorizers.documentation import references_of, summary_of
+    from sigsep_classic.planning import described
 
     return {
         "name": name,
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "summary": summary_of(kind),
         "references": references_of(kind),
+        "length": described(kind()) if _plain(kind) else None,
         "parameters": [
             {
                 "name": p.name,
@@ -70,10 +73,21 @@ def _in_short(entry: dict[str, Any]) -> str:
 
 def _in_full(entry: dict[str, Any]) -> str:
     lines = [f"{entry['name']}: {entry['summary']}", *_papers(entry)]
+    if (length := entry["length"]) is not None:
+        minute = f"{size(length['stereo_minute_bytes'])} for a minute of stereo at 44.1 kHz"
+        lines += _wrapped(f"length: {length['text']}", "    ", "        ")
+        lines += _wrapped(f"memory as a whole: {length['memory']}; {minute}", "    ", "        ")
     for p in entry["parameters"]:
         lines.append(f"    {p['option'] or p['name'] + ' (in Python)'} {_shown(p)}")
         lines += _wrapped(p["doc"], "        ", "        ")
     return "\n".join(lines)
+
+
+def _plain(kind: type) -> bool:
+    """Whether a method can be made without parameters."""
+    from sigsep_classic.cli.parameters import parameters_of
+
+    return not any(p.required for p in parameters_of(kind))
 
 
 def _shown(parameter: dict[str, Any]) -> str:

@@ -132,6 +132,18 @@ def add_computing(group: Any) -> None:
     group.add_argument("-d", "--device", metavar="DEVICE", help=device)
     jobs = "files at a time, each in a process with its share of the processors (default: 1); not for a GPU"
     group.add_argument("-j", "--jobs", type=whole_number(1), default=1, metavar="JOBS", help=jobs)
+    limit = "what would take more goes in pieces: 800M, 2G … (default: $SIGSEP_MEMORY_LIMIT, else half of what is free)"
+    group.add_argument("--memory-limit", metavar="SIZE", help=limit)
+
+
+def memory_limit(options: argparse.Namespace) -> int | None:
+    """Return the bytes that each of the jobs may take; None leaves it to where it is computed."""
+    from sigsep_classic.memory import SHARE, free_memory, memory_bytes
+
+    limit = memory_bytes(options.memory_limit)
+    if limit is None and options.jobs > 1 and options.device == "cpu":
+        limit = int(SHARE * free_memory())
+    return None if limit is None else max(1, limit // options.jobs)
 
 
 def named_file(text: str) -> tuple[str, str]:

@@ -219,6 +219,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         residual=options.residual,
         stems=tuple(dict.fromkeys(options.stem)),
         allow_any_codec=options.allow_any_codec,
+        memory_limit=parsing.memory_limit(options),
         debug=options.debug,
     )
     settings.check_transform()

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from sigsep_classic.api import apply, denoise, load_examples, remix, separate, t
 from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe
 from sigsep_classic.cli.inputs import STDIN, Job
+from sigsep_classic.cli.long_files import facts_of, separated, too_long
 from sigsep_classic.cli.stems import check_encoding, chosen_stems, write_stems
 from sigsep_classic.cli.stems import check_format as check_format
 from sigsep_classic.errors import AudioError, ParameterError
@@ -77,6 +78,8 @@ class Settings:
         As for `audio.load`.
     inputs : tuple of str
         Files that must not be written over.
+    memory_limit : int or None
+        Bytes that the work on one file may take.
     debug : bool
         Keep the traceback of a failure in its record.
     """
@@ -104,6 +107,7 @@ class Settings:
     stems: tuple[str, ...] = ()
     allow_any_codec: bool = False
     inputs: tuple[str, ...] = ()
+    memory_limit: int | None = None
     debug: bool = False
     run: str = field(default_factory=lambda: uuid4().hex)
 
@@ -197,6 +201,13 @@ def ending(job: Job, warnings: list[str], seconds: float) -> Record:
 
 def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     tell("reading")
+    source = None if job.problem else too_long(job, settings)
+    if source is not None:
+        rate = source.sample_rate
+        outputs, info = separated(source, job, settings, partial(_method, settings, rate), tell)
+        frontend = settings.frontend(rate) or default_frontend(settings.method, rate)
+        size = (source.channels, info["n_samples"])
+        return recorded_work(settings, outputs, size=size, rate=rate, frontend=frontend, info=info)
     sound = loaded(job, settings)
     tell("separating")
     found = _found(sound, settings, tell)
@@ -217,20 +228,30 @@ def written(found: Separation, job: Job, settings: Settings) -> Record:
     """Write the stems that are wanted, all or none, and return what the record says about them."""
     if settings.save_model:
         save_model(settings.save_model.format(track=job.track), found, frames=False)
-    channels, n_samples = found.mixture.shape
+    outputs = write_stems(chosen_stems(found, settings), job, settings)
+    facts: dict[str, Any] = {"frontend": found.frontend, "info": found.info}
+    return recorded_work(settings, outputs, size=found.mixture.shape, rate=found.sample_rate, **facts)
+
+
+def recorded_work(
+    settings: Settings, outputs: Record, *, size: tuple[int, int], rate: int, frontend: Any, info: Record
+) -> Record:
+    """Return what the record says about files of stems, and what made them."""
+    channels, n_samples = size
     return {
-        **write_stems(chosen_stems(found, settings), job, settings),
-        "duration": n_samples / found.sample_rate,
-        "sample_rate": found.sample_rate,
+        **outputs,
+        "duration": n_samples / rate,
+        "sample_rate": rate,
         "channels": channels,
         "method": settings.method_name,
         "parameters": _parameters(settings.method),
-        "frontend": {"name": type(found.frontend).__name__, **_parameters(found.frontend)},
+        "frontend": {"name": type(frontend).__name__, **_parameters(frontend)},
         **({"examples": settings.examples} if settings.examples else {}),
         **({"model": settings.model} if settings.model else {}),
         **settings.denoising,
         **({"changes": settings.changes} if settings.changes else {}),
-        "device": found.info["device"],
+        "device": info["device"],
+        **facts_of(info),
         "versions": versions(),
     }
 
@@ -238,20 +259,15 @@ def written(found: Separation, job: Job, settings: Settings) -> Record:
 def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
     rate = sound.sample_rate
     frontend = settings.frontend(rate)
+    where: dict[str, Any] = {
+        "frontend": frontend,
+        "device": settings.device,
+        "memory_limit": settings.memory_limit,
+    }
     if settings.denoising:
-        more = settings.denoising
-        return denoise(
-            sound.samples, rate, method=settings.method, frontend=frontend, device=settings.device, **more
-        )
+        return denoise(sound.samples, rate, method=settings.method, **where, **settings.denoising)
     if settings.changes:
-        return remix(
-            sound.samples,
-            settings.changes,
-            rate,
-            method=settings.method,
-            frontend=frontend,
-            device=settings.device,
-        )
+        return remix(sound.samples, settings.changes, rate, method=settings.method, **where)
     if settings.model:
         return apply(
             _loaded(settings.model, settings.run),
@@ -266,16 +282,15 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
     return separate(
         sound.samples,
         rate,
-        method=_method(settings, sound),
-        frontend=frontend,
+        method=_method(settings, rate, sound.samples[:, :1]),
         mask=settings.mask,
         phase=settings.phase,
         groups=settings.groups,
         n_sources=settings.n_sources,
         order=settings.order,
         positions=settings.positions,
-        device=settings.device,
         callback=_callback(settings.method, tell),
+        **where,
     )
 
 
@@ -285,18 +300,17 @@ def _loaded(path: str, run: str) -> SavedModel:
     return load_model(path)
 
 
-def _method(settings: Settings, sound: audio.Audio) -> Any:
-    """Return the method; with examples, as taught by them, once for each sample rate of a run."""
+def _method(settings: Settings, rate: int, x: Any) -> Any:
+    """Return the method for samples like x; with examples, as taught by them, once for each sample rate of a run."""
     if not settings.examples:
         return settings.method
-    rate = sound.sample_rate
     key = (settings.run, rate)
     if key not in _taught:
         for old in [known for known in _taught if known[0] != settings.run]:
             del _taught[old]
         # What the reader says of them is logged, and so kept among the warnings of this file.
         sounds, _ = load_examples(settings.examples, rate, allow_any_codec=settings.allow_any_codec)
-        like = to_device(sound.samples[:, :1], settings.device)
+        like = to_device(x, settings.device)
         with device_of(like):
             _taught[key] = taught(settings.method, sounds, rate, frontend=settings.frontend(rate), like=like)
     return _taught[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -87,6 +88,16 @@ class HPSSCascade:
                 f"short_window is {self.short_window} s; it must be at most long_window, {self.long_window} s"
             )
         self._stage(None)
+
+    @property
+    def context(self) -> int | None:
+        """Frames of neighbourhood that make block-wise work exact: what both steps, and their windows, reach."""
+        if self.grid is None:
+            return None
+        windows = 2**0.5 * (
+            self.long_window + self.short_window
+        )  # they may be as much longer, as powers of two
+        return math.ceil((self.harmonic_seconds + 2 * windows) * self.grid.frame_rate) + 4
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return the long window."""

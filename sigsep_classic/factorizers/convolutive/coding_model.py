@@ -113,6 +113,11 @@ class SparseCodingModel:
         places = np.flatnonzero(z)
         return places - (self.atoms.shape[3] - 1), z[places]
 
+    @property
+    def context(self) -> int:
+        """Frames of an atom: what comes before a block goes on in it."""
+        return int(self.atoms.shape[3])
+
     def apply(self, X: Array) -> Self:
         """Return the model of another signal: its codes for the same atoms and the same λ.
 

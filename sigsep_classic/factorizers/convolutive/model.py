@@ -122,6 +122,11 @@ class ConvolutiveModel(OfTemplates):
             others = {"beside": self.beside[:, order], "gains": self.gains[order]}
         return replace(self, W=self.W[:, order], H=self.H[order], **others)
 
+    @property
+    def context(self) -> int:
+        """Frames of a template: what comes before a block goes on in it."""
+        return int(self.W.shape[2])
+
     def apply(self, X: Array) -> Self:
         """Return the model of other frames: the same templates, in their order, with activations of their own.
 

@@ -16,7 +16,7 @@ from sigsep_classic.checks import check_choice, check_count, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.factorizers.base import Callback, Iterative, check_start
 from sigsep_classic.factorizers.covariance.direction_model import EXTRACTIONS, DirectionModel, energies
-from sigsep_classic.factorizers.covariance.directions import Directions, directions
+from sigsep_classic.factorizers.covariance.directions import Directions, directions, directions_like
 from sigsep_classic.factorizers.covariance.local_priors import local_priors
 from sigsep_classic.factorizers.models import Groups, source_names
 from sigsep_classic.kernels.directional_mixture import MAX_DIMS, MAX_SOURCES, directional_mixture
@@ -66,6 +66,7 @@ class MixtureState:
             names=self.names,
             extraction=self.method.extraction,
             losses=self.losses,
+            method=self.method,
         )
 
     @property
@@ -264,6 +265,17 @@ class DirectionMixture(Iterative[MixtureState]):
             posterior, S, counts, _ = self.expectation(data, K, equal, prior=prior)
             K = self._maximization(data, S, counts).K
         return replace(model, posterior=posterior, K=K)
+
+    def applied(self, model: DirectionModel, X: Array) -> DirectionModel:
+        """Return a model of other frames X (channels, freq, frames): their posteriors by the densities of ``model``."""
+        data = directions_like(X, model.data)
+        posterior = self.expectation(data, model.K, model.weights)[0]
+        if len(data.Z) > 1 and len(posterior) > 1:
+            equal = namespace(model.K).ones_like(model.weights)
+            for _ in range(self.n_refine):
+                prior = local_priors(posterior, self.grid)
+                posterior = self.expectation(data, model.K, equal, prior=prior)[0]
+        return replace(model, data=data, posterior=posterior, shapes=model.shape_of(slice(None)), losses=())
 
     def _order(self, data: Directions, posterior: Array) -> np.ndarray:
         """Return which row of the posterior is source n in bin f, (freq, sources), on the host."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.covariance.directions import Directions
+from sigsep_classic.factorizers.covariance.local_priors import REACH
 from sigsep_classic.factorizers.covariance.shapes import solve_hermitian
 from sigsep_classic.factorizers.models import Groups, check_groups
 from sigsep_classic.kernels.demixing import joined
@@ -42,6 +44,10 @@ class DirectionModel:
         Iteration number and loss.
     converged : bool
         The loss had settled when the iterations ended.
+    method : DirectionMixture or None
+        What fitted it; None where that is not known.
+    shapes : complex128 array (sources, freq, dims, dims) or None
+        Spatial covariances of the sources where they are those of other frames, which the model was fitted to.
     """
 
     posterior: Array
@@ -52,9 +58,38 @@ class DirectionModel:
     extraction: str = "wiener"
     losses: tuple[tuple[int, float], ...] = ()
     converged: bool = False
+    method: Any = None
+    shapes: Array = None
     power: float = 1.0
 
     estimates: ClassVar[bool] = True
+
+    @property
+    def context(self) -> int:
+        """Frames of neighbourhood that `apply` looks at."""
+        return REACH * self.method.n_refine
+
+    def apply(self, X: Array) -> Self:
+        """Return the model of other frames X (channels, freq, frames) of the same scene: posteriors alone are new.
+
+        Raises
+        ------
+        ParameterError
+            This model does not know its method.
+        ShapeError
+            X has other channels or bins.
+        """
+        if self.method is None:
+            raise ParameterError("this model does not know its method; apply what fit has returned")
+        found: Self = self.method.applied(self, X)
+        return found
+
+    def shape_of(self, block: slice, z: Array | None = None) -> Array:
+        """Return the spatial covariances of a block of bins, (sources, bins, dims, dims)."""
+        if self.shapes is not None:
+            return self.shapes[:, block]
+        z = joined(self.data.bins.Z[block]).astype(complex) if z is None else z
+        return spatial_covariances(z, self.posterior[:, block].astype(float))
 
     @property
     def n_components(self) -> int:
@@ -73,7 +108,7 @@ class DirectionModel:
         The leading eigenvector of the covariance of what the posterior points to.
         """
         xp = namespace(self.posterior)
-        R = spatial_covariances(joined(self.data.bins.Z).astype(complex), self.posterior.astype(float))
+        R = self.shape_of(slice(None))
         # (freq, channels, sources)
         leading = self.data.bins.D @ xp.linalg.eigh(R)[1][..., -1].transpose(1, 2, 0)
         return leading if self.mixture.dtype.kind == "c" else leading.real
@@ -81,9 +116,9 @@ class DirectionModel:
     def reordered(self, order: Sequence[int]) -> Self:
         """Return the model with its sources in another order, the noise after them."""
         order = [*order, *range(len(order), self.n_components)]
-        return replace(
-            self, posterior=self.posterior[order], K=self.K[:, order], weights=self.weights[:, order]
-        )
+        shapes = None if self.shapes is None else self.shapes[order]
+        parts = {"K": self.K[:, order], "weights": self.weights[:, order], "shapes": shapes}
+        return replace(self, posterior=self.posterior[order], **parts)
 
     @property
     def mixture(self) -> Array:
@@ -113,7 +148,7 @@ class DirectionModel:
         """
         bins = self.data.bins
         z, p = joined(bins.Z[block]).astype(complex), self.posterior[:, block].astype(float)
-        R = spatial_covariances(z, p)
+        R = self.shape_of(block, z)
         mixed = [[(p * R[:, :, i, j, None]).sum(axis=0) for j in range(i + 1)] for i in range(z.shape[1])]
         through = solve_hermitian(mixed, z)
         # (sources, freq, channels, dims)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sigsep_classic.backend import namespace
+from sigsep_classic.errors import ShapeError
+from sigsep_classic.factorizers.base import coefficients
 from sigsep_classic.factorizers.bins import Bins, bins
+from sigsep_classic.kernels.demixing import split
 from sigsep_classic.typing import Array
 
 
@@ -47,8 +50,27 @@ def directions(X: Array, n_sources: int | None = None) -> Directions:
     ShapeError, NumericalError
         As `bins`.
     """
-    data = bins(X)
-    xp, Z = namespace(data.Z), data.Z
+    return _of(bins(X), n_sources)
+
+
+def directions_like(X: Array, known: Directions) -> Directions:
+    """Return the directions of other frames X (channels, freq, frames) of the same scene, whitened as the known ones.
+
+    Raises
+    ------
+    ShapeError
+        X has other channels or bins.
+    """
+    X = coefficients(X)
+    if X.shape[:2] != known.bins.X.shape[:2]:
+        wanted = (*known.bins.X.shape[:2], "1 …")
+        raise ShapeError(f"X has shape {X.shape}; the model is of (channels, freq, frames) = {wanted}")
+    Z = split(X.astype(known.bins.Z.dtype, copy=False) if X.dtype.kind != "c" else X, known.bins.T)
+    return _of(replace(known.bins, X=X, Z=Z), known.n_sources)
+
+
+def _of(data: Bins, n_sources: int | None) -> Directions:
+    X, xp, Z = data.X, namespace(data.Z), data.Z
     largest = abs(Z).max(axis=(1, 2))
     heard = largest > xp.finfo(Z.dtype).tiny
     U = Z / xp.where(heard, largest, 1)[:, None, None]  # squares of what is near one

@@ -10,6 +10,9 @@ from sigsep_classic.typing import Array, Grid
 WIDTH_HZ = 15.6
 """Standard deviation of the average in frequency."""
 
+REACH = 3
+"""Frames on either side that count."""
+
 LEAST = 1e-3
 """Smallest prior: no source is ruled out."""
 

@@ -30,6 +30,11 @@ class DryDemixingModel(DemixingModel):
     delay: int
 
     @property
+    def context(self) -> int:
+        """Frames of the past that `apply` looks at."""
+        return self.delay + self.n_taps
+
+    @property
     def sources(self) -> Array:
         """The dry sources, (sources, freq, frames), in the dtype of X."""
         X, xp = self.mixture, namespace(self.mixture)

@@ -15,6 +15,7 @@ from sigsep_classic.errors import NumericalError, ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Callback, check_n_sources, coefficients
 from sigsep_classic.factorizers.bins import independent_channels
 from sigsep_classic.factorizers.demixing.online_state import OnlineModel, OnlineState, loaded_state, plain
+from sigsep_classic.factorizers.models import source_names
 from sigsep_classic.factorizers.online_prediction import begin_prediction
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.online_demixing import PRIORS, RULES, Demixing, Learning, demix_online
@@ -136,6 +137,16 @@ class OnlineIVA:
         """Return the longest window of a power of two of at most 64 ms, a quarter of it as hop."""
         n_fft = 2 ** max(2, math.floor(math.log2(0.064 * sample_rate * (1 + 1e-9))))
         return STFT(n_fft=n_fft, hop=n_fft // 4)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether `process` gives what `fit` does: in one pass."""
+        return self.n_passes == 1
+
+    def stream_names(self, n_channels: int) -> tuple[tuple[str, ...], bool]:
+        """Return the names of what `process` returns, and whether that leaves a residual."""
+        n = self.n_sources or n_channels
+        return source_names(n), self.wpe_taps > 0 or n < n_channels
 
     def start(self, n_channels: int, n_freq: int) -> OnlineState:
         """Return the state before the first frame of a stream.

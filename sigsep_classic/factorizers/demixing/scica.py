@@ -84,6 +84,11 @@ class FilterModel:
         """Sum of each component's spectrum, (components,)."""
         return self.spectra.sum(axis=0)
 
+    @property
+    def context(self) -> int:
+        """Frames on either side that `apply` looks at."""
+        return int(self.filters.shape[1] // 2)
+
     def apply(self, X: Array) -> FilterModel:
         """Return the same filters on other coefficients X (channels, freq, frames)."""
         return replace(self, mixture=X)

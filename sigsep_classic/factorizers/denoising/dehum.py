@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 from sigsep_classic.backend import fft_namespace, fft_options, namespace
@@ -120,6 +120,19 @@ class Dehum:
         check_count("n_harmonics", self.n_harmonics)
         check_range("seconds", self.seconds, 0, above=True)
 
+    @property
+    def context(self) -> int | None:
+        """Frames of neighbourhood that make block-wise work exact, where the frequency is given."""
+        if self.frequency is None:
+            return None
+        return max(1, round(self.seconds * (self.grid or UNKNOWN).frame_rate / 2))
+
+    def settled(self, model: HumModel) -> Dehum:
+        """Return this method with the frequency that was found, or one that takes nothing off."""
+        if model.frequency is None:
+            return _NoHum(**{f.name: getattr(self, f.name) for f in fields(self)})
+        return replace(self, frequency=model.frequency)
+
     def default_frontend(self, sample_rate: float) -> Waveform:
         """Return samples as they are."""
         return Waveform()
@@ -153,6 +166,17 @@ class Dehum:
                 f"frequency is {self.frequency:g} Hz; at this sample rate hum lies below {hum.top_of(grid, n_bins):g}"
             )
         return found
+
+
+class _NoHum(Dehum):
+    """`Dehum` of a recording in which no hum was heard."""
+
+    context: ClassVar[int] = 0  # type: ignore[assignment, misc]
+
+    def fit(self, X: Array, *, callback: Callback | None = None) -> HumModel:
+        """Return that there is none."""
+        X = coefficients(X)
+        return HumModel(mixture=X, hum=namespace(X).zeros_like(X), frequency=None)
 
 
 def _averaged(X: Array, frequencies: list[float], half: int, grid: Grid) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from sigsep_classic.backend import namespace, to_host
@@ -16,7 +16,7 @@ from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels import noise_tracking
 from sigsep_classic.kernels.noise_tracking import track_noise
 from sigsep_classic.kernels.spectral_gain import RULES, spectral_gain
-from sigsep_classic.typing import Array, Grid
+from sigsep_classic.typing import Array, FrontEnd, Grid
 
 GAINS = (*RULES, "om_lsa", "subtraction", "gate")
 NOISES = (*noise_tracking.RULES, "quantile")
@@ -164,6 +164,27 @@ class Denoise:
             check_range("level", self.level, 0, above=True)
         if self.profile is not None and getattr(self.profile, "ndim", 0) != 2:
             raise ParameterError("profile must be an array (channels, freq) of mean powers")
+
+    @property
+    def context(self) -> int | None:
+        """Frames of neighbourhood that make block-wise work exact, where the noise is known and no recursion runs.
+
+        Exact where no channel is digital silence for a whole block: ``linked`` channels without sound do not count.
+        """
+        if self.profile is None or self.gain not in ("subtraction", "gate"):
+            return None
+        if self.gain == "subtraction" or self.causal or self.grid is None:
+            return 0
+        return round(gains.GATE_SECONDS * self.grid.frame_rate) + 1
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """From when to when, in seconds of the recording, the noise is alone, where it is known so."""
+        return profiles.interval(self.noise) if self.profile is None else None
+
+    def known_from(self, clip: Array, frontend: FrontEnd) -> Denoise:
+        """Return this method with the profile of what is in its `span`, samples (channels, samples)."""
+        return replace(self, profile=profiles.profile_of(clip, frontend), noise="mmse")
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 32 ms with a quarter of it as hop."""

@@ -59,6 +59,11 @@ class WPEModel:
                 late[:, block] = (predicted if X.dtype.kind == "c" else predicted.real).swapaxes(0, 1)
         return late
 
+    @property
+    def context(self) -> int:
+        """Frames of the past that `apply` looks at."""
+        return self.delay + self.n_taps
+
     def apply(self, X: Array) -> WPEModel:
         """Return the model of other frames X (channels, freq, frames) of the same scene."""
         return replace(self, mixture=X)

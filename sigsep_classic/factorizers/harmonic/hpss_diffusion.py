@@ -109,6 +109,11 @@ class HPSSDiffusion(Iterative[Any]):
         check_count("n_iter", self.n_iter, 0)
         check_range("tol", self.tol, 0)
 
+    @property
+    def context(self) -> int | None:
+        """Frames of neighbourhood that make block-wise work exact: one an iteration, where their number is set."""
+        return self.n_iter + 1 if self.tol == 0 else None
+
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""
         return usual_stft(sample_rate)

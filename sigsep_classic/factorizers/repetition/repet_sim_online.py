@@ -126,6 +126,15 @@ class OnlineREPETSIM:
         """Return a Hamming window of 40 ms or a little more, a quarter of it as hop."""
         return repet_frontend(sample_rate, self.compat, window="hamming")
 
+    @property
+    def can_stream(self) -> bool:
+        """Whether `process` gives what `fit` does."""
+        return self.compat is None
+
+    def stream_names(self, n_channels: int) -> tuple[tuple[str, ...], bool]:
+        """Return the names of what `process` returns, and whether it leaves a residual: it does not."""
+        return NAMES, False
+
     def start(self, n_channels: int, n_freq: int) -> BufferState:
         """Return the state before the first frame of a stream.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -95,6 +95,16 @@ class ADRess:
                 )
         check_range("width", self.width, 0, 90, above=True)
         check_range("threshold", self.threshold, 0, 1)
+
+    @property
+    def context(self) -> int | None:
+        """Frames of neighbourhood that make block-wise work exact: none where azimuths are given; else all."""
+        return None if self.azimuths is None else 0
+
+    def settled(self, model: MaskModel) -> ADRess:
+        """Return this method with the azimuths that were found, which then needs to look for none."""
+        found = tuple(float(azimuth) for azimuth in model.extra["source_azimuths"])
+        return replace(self, azimuths=found, n_sources=None)
 
     def default_frontend(self, sample_rate: float) -> STFT:
         """Return a window of about 93 ms with a quarter of it as hop."""

@@ -94,6 +94,7 @@ class MidSide:
 
     name: ClassVar[str] = "mid_side"
     max_channels: ClassVar[int] = 2
+    context: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_azimuth("azimuth", self.azimuth)
