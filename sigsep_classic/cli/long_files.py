@@ -10,6 +10,7 @@ from sigsep_classic import audio
 from sigsep_classic.api import with_noise
 from sigsep_classic.cli.inputs import STDIN, Job
 from sigsep_classic.errors import AudioError
+from sigsep_classic.memory import give_back_at_once
 from sigsep_classic.planning import memory_estimate
 from sigsep_classic.streaming.files import namer, separate_source
 from sigsep_classic.streaming.running import Request, limit_of
@@ -89,6 +90,7 @@ def separated(
     tell : callable
         Is told how far it is.
     """
+    give_back_at_once()
     rate = source.sample_rate
     frontend = settings.frontend(rate)
     chosen = method(source.excerpt(0, 1))
