@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.memory [HOURS]`` writes a file of so many hours (default 3, stereo, 44.1 kHz, 16 bits) and one of
 a third of that to a temporary folder (``TMPDIR``; seven times the file are needed), separates both by HPSS, online
-REPET-SIM and NMF with ``--memory-limit 300M``, and prints for each the most memory the process held, how much more that
+REPET-SIM and NMF with ``--memory-limit 200M``, and prints for each the most memory the process held, how much more that
 is per further hour, whether the stems are as long as the file, and by how much their sum misses it.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 RATE = 44100
 CODINGS = {"hpss": "float32", "repet_sim_online": "int16", "nmf": "float32"}
 OPTIONS = {"hpss": [], "repet_sim_online": [], "nmf": ["--n-components", "16", "--n-iter", "50"]}
-LIMIT = "300M"
+LIMIT = "200M"
 MOST_MIB, MOST_SLOPE = 600, 1.0
 
 
