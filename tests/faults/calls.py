@@ -194,12 +194,6 @@ CALLS: dict[str, Call] = {
         ("x",),
         3,
     ),
-    "streaming.goes_in_blocks": Call(
-        streaming.goes_in_blocks, {"x": x, "sample_rate": RATE, "method": ssc.HPSS()}, ("x",), 3
-    ),
-    "streaming.separate_in_blocks": Call(
-        streaming.separate_in_blocks, {"x": x, "sample_rate": RATE, "method": ssc.HPSS()}, ("x",), 3
-    ),
     "STFT.analyze": Call(FRONTEND.analyze, {"x": x}, ("x",)),
     "STFT.synthesize": _spectral(FRONTEND.synthesize, {"X": X, "n_samples": 1200}, "X", positional=2),
     "Waveform.analyze": Call(ssc.Waveform().analyze, {"x": x}, ("x",)),
