@@ -198,11 +198,18 @@ class Request:
 
     def fulfilled(self, xs: Sequence[Array], sample_rate: int, method: Any) -> list[Separation]:
         """Return the stems of arrays (channels, samples), several as one batch; ``method`` is that of `learnt`."""
-        if self.in_blocks(xs[0], sample_rate):
+        plans = [self._planned(x, sample_rate, method) for x in xs]
+        if plans[0].kind == "blocks":
             request = self.of(method)
-            return [separate_in_pieces(x, request, self._planned(x, sample_rate, method)) for x in xs]
-        options = {name: getattr(self, name) for name in _ASKED}
-        return separate_arrays(xs, sample_rate, method, **options)
+            found = [separate_in_pieces(x, request, chosen) for x, chosen in zip(xs, plans, strict=True)]
+        else:
+            options = {name: getattr(self, name) for name in _ASKED}
+            found = separate_arrays(xs, sample_rate, method, **options)
+        facts = [{**chosen.facts, "fell_back": []} for chosen in plans]
+        return [
+            sep.replace(info={name: value for name, value in told.items() if name != "memory_limit"})
+            for sep, told in zip(found, facts, strict=True)
+        ]
 
 
 _NO_MATTER = 2**60
@@ -225,7 +232,7 @@ def given_back(
         mixture=_like(x if mixture is None else mixture, given),
         grouped=partial(_regrouped, sep.grouped, x, given),
         track=track,
-        info={"device": "cpu" if namespace(x) is np else "cuda", **info},
+        info={**sep.info, "device": "cpu" if namespace(x) is np else "cuda", **info},
     )
 
 

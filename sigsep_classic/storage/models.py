@@ -217,6 +217,8 @@ def without_frames(model: Any) -> Any:
         It is of no use without them.
     """
     check_applies(model)
+    if hasattr(model, "without_frames"):
+        return model.without_frames()
     changes: dict[str, Any] = {}
     for name in ("mixture", "H", "gains"):
         array: Any = getattr(model, name, None)

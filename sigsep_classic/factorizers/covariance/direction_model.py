@@ -84,6 +84,14 @@ class DirectionModel:
         found: Self = self.method.applied(self, X)
         return found
 
+    def without_frames(self) -> Self:
+        """Return the model without what it was fitted to: enough to be applied to other frames."""
+        shapes, data = self.shape_of(slice(None)), self.data
+        few = {name: getattr(data, name)[..., :0].copy() for name in ("Z", "saliency")}
+        bins = replace(data.bins, X=data.bins.X[..., :0].copy(), Z=data.bins.Z[..., :0].copy())
+        empty = replace(data, bins=bins, **few)
+        return replace(self, posterior=self.posterior[..., :0].copy(), data=empty, shapes=shapes)
+
     def shape_of(self, block: slice, z: Array | None = None) -> Array:
         """Return the spatial covariances of a block of bins, (sources, bins, dims, dims)."""
         if self.shapes is not None:
