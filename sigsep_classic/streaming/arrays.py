@@ -66,7 +66,7 @@ def separate_blocks(
         raise ParameterError(f"frontend is {own!r}; block by block it must be an STFT or a Waveform")
     hop = getattr(own, "step", 1)
     return in_blocks(
-        (check_array("block", block, 2, kinds="fd") for block in blocks),
+        _checked(blocks),
         sample_rate,
         method,
         frontend=frontend,
@@ -74,6 +74,12 @@ def separate_blocks(
         block=max(1, round(block_seconds * sample_rate / hop)) * hop,
         margin=margin_of(own, context),
     )
+
+
+def _checked(blocks: Iterable[Array]) -> Iterator[Array]:
+    for block in blocks:
+        check_array("block", block, 2, kinds="fd")
+        yield block
 
 
 def separate_long(x: Array, sample_rate: int, method: Any, **options: Any) -> dict[str, Array]:
