@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import logging
 from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sigsep_classic import METHODS, separate
+from sigsep_classic import METHODS, backend, separate, separate_many
 from sigsep_classic.backend import is_out_of_memory
 from sigsep_classic.errors import OutOfMemoryError
 from sigsep_classic.planning import Scene
@@ -128,8 +129,14 @@ def test_errors_of_cuda_and_its_libraries_are_known():
     assert not is_out_of_memory(ValueError("out of memory"))
 
 
+@pytest.fixture
+def taken_for_usable(monkeypatch):
+    """Let a GPU be used that is too small for the first computation that tells whether it works."""
+    monkeypatch.setattr(backend, "cuda_status", lru_cache(lambda index=0: (True, "small")))
+
+
 @pytest.mark.slow
-def test_a_small_gpu_gives_the_stems_of_a_large_one(x):
+def test_a_small_gpu_gives_the_stems_of_a_large_one(x, taken_for_usable):
     strict = pytest.importorskip("tests.emulation.strict.installing", reason="no stand-in for CuPy")
     for name, limit in (("centre", 2_000_000), ("hpss", 3_000_000), ("centre", 1000)):
         whole = separate(x, RATE, method=name, device="cpu")
@@ -140,3 +147,16 @@ def test_a_small_gpu_gives_the_stems_of_a_large_one(x):
         for stem in whole:
             assert isinstance(sep[stem], np.ndarray)
             assert_allclose(sep[stem], whole[stem], rtol=0, atol=1e-5)
+
+
+def test_of_many_recordings_each_falls_back_by_itself(x, caplog, taken_for_usable):
+    strict = pytest.importorskip("tests.emulation.strict.installing", reason="no stand-in for CuPy")
+    whole = [separate(x[:, :n], RATE, method="centre", device="cpu") for n in (4000, x.shape[1])]
+    with strict.strict_cupy(memory_limit=1000):
+        found = list(separate_many([x[:, :4000], x], RATE, method="centre", device="cuda"))
+    assert len(caplog.records) == 2
+    for sep, expected in zip(found, whole, strict=True):
+        assert (sep.info["device"], sep.info["fell_back"][-1]) == ("cpu", "cpu")
+        for name, stem in expected.items():
+            assert isinstance(sep[name], np.ndarray)
+            assert_allclose(sep[name], stem, rtol=0, atol=1e-5)

@@ -11,10 +11,17 @@ import numpy as np
 
 from sigsep_classic import audio
 from sigsep_classic.api.ahead import ahead
-from sigsep_classic.api.separating import Request, given_back, samples_on
-from sigsep_classic.backend import device_of, from_foreign
+from sigsep_classic.api.separating import Request, given_back, placed, samples_on
+from sigsep_classic.backend import (
+    device_of,
+    free_device_memory,
+    from_foreign,
+    is_out_of_memory,
+    to_device,
+)
 from sigsep_classic.pipeline import batches
 from sigsep_classic.separation import Separation
+from sigsep_classic.streaming.arrays import separate_planned
 from sigsep_classic.transfers import Moving, Transfers, is_resident, transfers
 from sigsep_classic.typing import Array
 
@@ -187,10 +194,28 @@ def _compute(group: list[_Clip], work: _Work) -> None:
         _fulfil(group, work)
     except Exception as error:
         if len(group) == 1:
-            group[0].result = error
+            group[0].result = _with_less(group[0], work) if is_out_of_memory(error) else error
             return
         for clip in group:
             _compute([clip], work)
+
+
+def _with_less(clip: _Clip, work: _Work) -> Separation | Exception:
+    """Return the separation of a recording that memory did not do for: piece by piece, at last on the CPU."""
+    clip.sent = None
+    free_device_memory()
+    rate, request = clip.sample_rate, work.ask(clip.sample_rate)
+    try:
+        checked = clip.samples
+        if checked is None:
+            checked = audio.check_samples(from_foreign(clip.given), host=False)
+        x, where = placed(checked, work.device)
+        learnt = work.learnt.get((rate, x.dtype))
+        method, _ = learnt or request.learnt(rate, like=to_device(x[:, :1], where))
+        sep, facts = separate_planned(x, rate, request.of(method), where, None)
+    except Exception as error:
+        return error
+    return sep.replace(info=facts)
 
 
 def _fulfil(group: list[_Clip], work: _Work) -> None:

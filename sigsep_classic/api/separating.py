@@ -205,10 +205,9 @@ class Request:
         else:
             options = {name: getattr(self, name) for name in _ASKED}
             found = separate_arrays(xs, sample_rate, method, **options)
-        facts = [{**chosen.facts, "fell_back": []} for chosen in plans]
+        unlimited: dict[str, Any] = {"memory_limit": None, "fell_back": []}
         return [
-            sep.replace(info={name: value for name, value in told.items() if name != "memory_limit"})
-            for sep, told in zip(found, facts, strict=True)
+            sep.replace(info={**chosen.facts, **unlimited}) for sep, chosen in zip(found, plans, strict=True)
         ]
 
 
