@@ -45,6 +45,7 @@ DOWN: dict[str, str] = {
     "factorizers/covariance/cwmm.py": "concentrations by a spline of SciPy's (freq x sources)",
     "factorizers/covariance/direction_mixture.py": "order of the sources (freq x sources)",
     "factorizers/convolutive/atoms.py": "energies of short stretches, where atoms begin (frames)",
+    "kernels/convolutive_stacks.py:divergence": "sums of the loss, added in order (tiles)",
     "factorizers/demixing/online_iva.py": "losses by frame",
     "factorizers/convolutive/recentring.py": "energies of the atoms (freq x lags)",
     "factorizers/pitch/tracking.py": "the best path through all pitches (pitches x frames)",
