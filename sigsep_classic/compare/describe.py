@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from typing import Any
 
+from sigsep_classic.factorizers.citations import bibtex, papers_of
 from sigsep_classic.factorizers.documentation import references_of, summary_of
 
 
 def describe(method: Any) -> dict[str, Any]:
-    """Return a method's ``class``, ``summary``, ``references`` and ``parameters``, as plain values for JSON.
+    """Return a method's ``class``, ``summary``, ``version``, ``references``, ``bibtex`` and ``parameters``, as plain values for JSON.
 
     Parameters
     ----------
@@ -21,7 +23,9 @@ def describe(method: Any) -> dict[str, Any]:
     return {
         "class": kind.__name__,
         "summary": summary_of(kind),
+        "version": _version(kind),
         "references": references_of(kind),
+        "bibtex": [bibtex(paper) for paper in papers_of(kind)],
         "parameters": parameters(method),
     }
 
@@ -37,6 +41,13 @@ def parameters(method: Any) -> dict[str, Any]:
 def slug(name: str) -> str:
     """Return a name for a file or an anchor: lower-case letters and digits of ASCII, and underscores."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _version(kind: type) -> str:
+    """Return the package a class comes from with its version, if it says one."""
+    package = kind.__module__.partition(".")[0]
+    version = getattr(sys.modules.get(package), "__version__", "")
+    return f"{package} {version}" if version else ""
 
 
 def _plain(value: Any) -> Any:
