@@ -87,6 +87,7 @@ _NAMES = {
     "apply": "api",
     "save_model": "storage",
     "load_model": "storage",
+    "report": "compare.separation_page",
     "synthesize": "datasets.synthetic",
     "load": "audio",
     "save": "audio",
@@ -205,6 +206,7 @@ __all__ = [
     "recipes",
     "remix",
     "remixing",
+    "report",
     "save",
     "save_model",
     "scaling",
@@ -243,6 +245,7 @@ if TYPE_CHECKING:
     )
     from sigsep_classic.api import apply, denoise, remix, separate, separate_many
     from sigsep_classic.audio import load, save
+    from sigsep_classic.compare.separation_page import report
     from sigsep_classic.datasets.synthetic import synthesize
     from sigsep_classic.errors import SigsepError
     from sigsep_classic.factorizers import METHODS

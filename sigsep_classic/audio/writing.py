@@ -83,6 +83,7 @@ def save_all(
     subtype: str | None = None,
     clip_mode: str = "common",
     inputs: Iterable[Path] = (),
+    texts: Mapping[Any, str] | None = None,
 ) -> SaveRecord:
     """Write several stems, all of them or none, and return what was done.
 
@@ -105,6 +106,8 @@ def save_all(
         stems, cut off, or refuse.
     inputs : iterable of path
         Files that must not be replaced.
+    texts : mapping of path to str, optional
+        Written beside the stems in UTF-8: all of it or nothing.
 
     Returns
     -------
@@ -125,7 +128,11 @@ def save_all(
     encodings = {path: _encoding(path, x, rate, format=format, subtype=subtype) for path, x in arrays.items()}
     peaks = {path: peak_of(x) for path, x in arrays.items()}
     gain = _gain(peaks, encodings, clip_mode)
-    with FileSet(arrays, inputs=[os.fspath(name) for name in inputs]) as files:
+    pages = {os.fspath(path): text for path, text in (texts or {}).items()}
+    with FileSet([*arrays, *pages], inputs=[os.fspath(name) for name in inputs]) as files:
+        for path, text in pages.items():
+            with open(files.temporary(path), "w", encoding="utf-8") as page:
+                page.write(text)
         clipped = 0
         for path, x in arrays.items():
             with Encoder(files.temporary(path), path, encodings[path], rate, len(x)) as encoder:

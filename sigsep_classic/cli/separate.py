@@ -72,6 +72,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     check_stdout(options)
+    if options.report:
+        from sigsep_classic.compare.report import require_packages
+
+        require_packages()
     return carry_out(_settings(options), options)
 
 
@@ -132,6 +136,8 @@ def _add_output(parser: parsing.Parser) -> None:
     add("--clip-mode", choices=CLIP_MODES, default="common", help=clip)
     add("--residual", action="store_true", help="also write what the stems leave of the mixture")
     add("--stem", action="append", default=[], metavar="STEM", help="write this stem only; may be repeated")
+    page = "a page to look at and listen to beside the stems of each input, report.html"
+    add("--report", action="store_true", help=page)
     add("--json", action="store_true", help="print one JSON record for each input")
     codec = "also read codecs whose decoders are not trusted with files of strangers, such as ADPCM"
     add("--allow-any-codec", action="store_true", help=codec)
@@ -220,6 +226,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         stems=tuple(dict.fromkeys(options.stem)),
         allow_any_codec=options.allow_any_codec,
         memory_limit=parsing.memory_limit(options),
+        report=options.report,
         debug=options.debug,
     )
     settings.check_transform()
@@ -277,6 +284,8 @@ def check_stdout(options: argparse.Namespace) -> None:
         return
     if len(options.stem) != 1:
         raise ParameterError("-o - writes one stem; say which with --stem NAME")
+    if getattr(options, "report", False):
+        raise ParameterError("-o - writes sound and nothing else; use -o FOLDER with --report")
     if options.json:
         raise ParameterError("-o - and --json both want standard output; use -o FOLDER with --json")
     if sys.stdout is not None and sys.stdout.isatty():
@@ -348,7 +357,7 @@ def _print(record: dict[str, Any], options: argparse.Namespace, *, to_stdout: bo
     if options.json:
         say(to_json(record))
     elif record["status"] == "ok" and not options.quiet and not to_stdout:
-        for line in (*record["outputs"].values(), *text):
+        for line in (*record["outputs"].values(), *filter(None, [record.get("report")]), *text):
             say(line)
     if options.verbose and record["status"] == "ok":
         speed = record["duration"] / max(record["seconds"], 1e-6)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sigsep_classic import audio
 from sigsep_classic.audio.codecs import FORMATS, resolve_encoding
 from sigsep_classic.cli.failures import drop_stdout
+from sigsep_classic.cli.pages import pages
 from sigsep_classic.errors import OutputError, ParameterError
 from sigsep_classic.separation import Separation
 
@@ -75,12 +76,15 @@ def write_stems(found: Separation, job: Job, settings: Settings) -> dict[str, An
             raise
         paths: tuple[str, ...] = (STDOUT,)
     else:
-        saved = dataclasses.replace(found, track=job.track).save(
+        found = dataclasses.replace(found, track=job.track)
+        options["texts"] = pages(found, settings)
+        saved = found.save(
             settings.outdir, template=settings.template, ext=settings.ext, inputs=settings.inputs, **options
         )
         paths = saved.paths
     return {
         "outputs": dict(zip(found.stems, paths, strict=True)),
+        **({"report": page} if (page := "".join(options.get("texts", {}))) else {}),
         "subtype": saved.subtypes[0],
         "peak": saved.peak,
         "gain": saved.gain,

@@ -80,6 +80,8 @@ class Settings:
         Files that must not be written over.
     memory_limit : int or None
         Bytes that the work on one file may take.
+    report : bool
+        Write a page beside the stems of each file.
     debug : bool
         Keep the traceback of a failure in its record.
     """
@@ -108,6 +110,7 @@ class Settings:
     allow_any_codec: bool = False
     inputs: tuple[str, ...] = ()
     memory_limit: int | None = None
+    report: bool = False
     debug: bool = False
     run: str = field(default_factory=lambda: uuid4().hex)
 

@@ -12,7 +12,9 @@ from sigsep_classic.factorizers.documentation import references_of, summary_of
 
 
 def describe(method: Any) -> dict[str, Any]:
-    """Return a method's ``class``, ``summary``, ``version``, ``references``, ``bibtex`` and ``parameters``, as plain values for JSON.
+    """Return what a method is, as plain values for JSON.
+
+    ``class``, ``summary``, ``version`` of the package it is from, ``references``, ``bibtex`` and ``parameters``.
 
     Parameters
     ----------
