@@ -49,7 +49,9 @@ def test_a_class_without_docstring_or_fields_is_described():
     assert describe(type("Bare", (), {})()) == {
         "class": "Bare",
         "summary": "",
+        "version": "",
         "references": [],
+        "bibtex": [],
         "parameters": {},
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import sigsep_classic as ssc
 from sigsep_classic import audio
 from sigsep_classic.compare import clips, demo, report, table
 from sigsep_classic.errors import ParameterError
@@ -92,8 +93,28 @@ def test_links_lead_to_ids_that_are_there_once(made):
 
 def test_every_column_can_be_sorted_from_the_keyboard(made):
     *_, page = made
-    assert len(page.all("button")) == len(page.all("table")) * (2 + 4)
-    assert all(button["type"] == "button" and button["aria-label"] for button in page.all("button"))
+    sorting = [b for b in page.all("button") if b.get("aria-label", "").startswith("Sort by")]
+    assert len(sorting) == len(page.all("table")) * (2 + 4)
+    assert all(button["type"] == "button" for button in page.all("button"))
+
+
+def test_every_control_has_a_name_of_its_own_and_toggles_say_their_state(made):
+    *_, page = made
+    mixers = [b for b in page.all("button") if b.get("class") in ("solo", "mute", "listen")]
+    levels = [i for i in page.all("input") if i["class"] == "level"]
+    assert len(levels) == 4 + 2 * 4
+    assert len(mixers) == 2 * len(levels) + 1 + 4
+    names = [control["aria-label"] for control in (*mixers, *levels)]
+    assert len(set(names)) == len(names)
+    assert all(button["aria-pressed"] == "false" for button in mixers)
+
+
+def test_papers_are_there_as_bibtex_with_the_version_of_the_method(made):
+    _, record, text, page = made
+    for method in record["methods"].values():
+        assert method["version"] == f"sigsep_classic {ssc.__version__}"
+        assert f"{method['class']}, {method['version']}" in text
+        assert all(entry in page.text["pre"] for entry in method["bibtex"])
 
 
 def test_papers_and_parameters_of_every_method_are_there(made):

@@ -1,0 +1,202 @@
+"""The player of the pages, driven in a headless Chromium: what is pressed is heard, seen and said."""
+
+import numpy as np
+import pytest
+
+import sigsep_classic as ssc
+from sigsep_classic.compare.report import template
+from sigsep_classic.compare.separation_page import render
+from tests.browser import browser
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+pytestmark = pytest.mark.slow
+
+RATE, SECONDS = 16000, 4.0
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    t = np.arange(int(SECONDS * RATE)) / RATE
+    stems = {name: 0.2 * np.sin(2 * np.pi * hz * t)[None] for name, hz in (("low", 220), ("high", 1760))}
+    mixture = stems["low"] + stems["high"]
+    sep = ssc.Separation(stems=stems, mixture=mixture, sample_rate=RATE, method=ssc.HPSS(), track="tones")
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render(sep), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(chromium, path):
+    """The page, loaded anew; in the end nothing was complained of and nothing asked for outside of it."""
+    chromium.requests.clear()
+    chromium.look(width=1280, height=900, scheme="light")
+    chromium.open(path)
+    yield chromium
+    assert chromium.complaints == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in chromium.requests)
+
+
+def gains(page):
+    found = page.ask("player.state.gains")
+    return [round(found[name], 2) for name in ("low", "high", "mixture")]
+
+
+def until_gains(page, *wanted):
+    page.until(
+        "(() => { const g = player.state.gains; return [g.low, g.high, g.mixture].every("
+        f"(value, n) => Math.abs(value - {list(wanted)}[n]) < 0.01); }})()"
+    )
+
+
+def cursors(page):
+    return page.ask("[...document.querySelectorAll('.picture i')].map(i => i.getBoundingClientRect().x)")
+
+
+def pressed(page, selector):
+    return page.ask(f"document.querySelector({selector!r}).getAttribute('aria-pressed')")
+
+
+def test_play_moves_the_time_and_one_cursor_over_all_spectrograms(page):
+    before = cursors(page)
+    assert page.ask("document.querySelector('.play').ariaLabel") == "Play"
+    page.click(".play")
+    page.until("player.state.playing && player.state.at > 0.3")
+    after = cursors(page)
+    assert len(after) == 3
+    assert all(x > old for x, old in zip(after, before, strict=True))
+    assert max(after) - min(after) < 1
+    assert page.ask("document.querySelector('.play').ariaLabel") == "Pause"
+    assert not page.ask("document.querySelector('.time').textContent").startswith("0:00.0")
+    assert "seconds of 4.0 seconds" in page.ask("document.querySelector('.seek').ariaValueText")
+    assert gains(page) == [1, 1, 0]
+    page.click(".play")
+    stopped = page.ask("player.state.at")
+    assert page.ask("new Promise(done => setTimeout(() => done(player.state.at), 100))") == stopped
+    assert "Paused at" in page.ask("document.querySelector('[role=status]').textContent")
+
+
+def test_all_stems_start_at_one_moment_and_the_last_ends_at_the_beginning(page):
+    page.ask("player.seek(3.7)")
+    page.click(".play")
+    page.until("player.state.playing")
+    lengths = page.ask("[...player.output.buffers.values()].map(buffer => buffer.length)")
+    assert len(set(lengths)) == 1
+    page.until("!player.state.playing")
+    assert page.ask("player.state.at") == 0
+
+
+def test_a_click_into_a_spectrogram_goes_there(page):
+    page.click(".track[data-name=high] .picture", across=0.75)
+    assert page.ask("player.state.at") == pytest.approx(3.0, abs=0.02)
+    assert not page.ask("player.state.playing")
+    page.click(".play")
+    page.until("player.state.at > 3.1")
+
+
+def test_solo_mute_level_and_mixture_change_what_is_heard(page):
+    page.click(".listen")
+    page.until("player.state.playing")
+    page.click(".track[data-name=high] .solo")
+    until_gains(page, 0, 1, 0)
+    assert pressed(page, ".track[data-name=high] .solo") == "true"
+    page.click(".track[data-name=high] .solo")
+    page.click(".track[data-name=high] .mute")
+    until_gains(page, 1, 0, 0)
+    page.click(".ab .a")
+    until_gains(page, 0, 0, 1)
+    assert pressed(page, ".ab .a") == "true"
+    assert page.ask("document.querySelector('[role=status]').textContent") == "Now the mixture"
+    page.click(".ab .b")
+    until_gains(page, 1, 0, 0)
+    page.click(".all")
+    until_gains(page, 1, 1, 0)
+    page.ask(
+        "(() => { const s = document.querySelector('.track[data-name=low] .level'); s.value = -6;"
+        "s.dispatchEvent(new Event('input')); })()"
+    )
+    until_gains(page, 10 ** (-6 / 20), 1, 0)
+    assert page.ask("document.querySelector('.track[data-name=low] output').textContent") == "−6 dB"
+
+
+def test_keys_do_it_all(page):
+    page.key(" ")
+    page.until("player.state.playing")
+    page.key("2")
+    until_gains(page, 0, 1, 0)
+    page.key("b")
+    until_gains(page, 0, 0, 1)
+    page.key("0")
+    until_gains(page, 1, 1, 0)
+    page.key(" ")
+    page.until("!player.state.playing")
+    page.key("Home")
+    page.key("ArrowRight")
+    page.key("ArrowRight")
+    page.key("ArrowLeft")
+    assert page.ask("player.state.at") == 1
+    page.key("Tab")
+    assert page.ask("document.activeElement.className") == "theme"
+    assert page.ask("parseFloat(getComputedStyle(document.activeElement).outlineWidth)") >= 2
+
+
+def test_a_press_on_a_heading_sorts(page):
+    def order():
+        return page.ask("[...document.querySelectorAll('tbody th')].map(th => th.textContent)")
+
+    assert order() == ["mixture", "low", "high"]
+    page.click("th button")
+    assert order() == ["high", "low", "mixture"]
+    assert page.ask("document.querySelector('th').ariaSort") == "ascending"
+    page.click("th button")
+    assert order() == ["mixture", "low", "high"]
+
+
+def test_colours_follow_the_system_and_the_switch(page):
+    def light():
+        colour = page.ask("getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in colour.strip("rgb()").split(",")) > 3 * 128
+
+    assert light()
+    page.click(".theme")
+    assert not light()
+    assert pressed(page, ".theme") == "true"
+    page.click(".theme")
+    assert light()
+    page.look(width=1280, height=900, scheme="dark")
+    page.ask("location.reload()")
+    page.until("document.readyState === 'complete' && 'player' in window")
+    assert not light()
+    assert len(page.screenshot()) > 10_000
+
+
+def test_a_phone_scrolls_down_only(page):
+    page.look(width=390, height=844, scheme="light")
+    assert page.ask("document.documentElement.scrollWidth") == 390
+    assert page.ask(
+        "[...document.querySelectorAll('.transport button, .mixer button')]"
+        ".every(b => b.getBoundingClientRect().height >= 24 && b.getBoundingClientRect().right <= 390)"
+    )
+
+
+def test_without_an_audio_context_audio_elements_play(page, path):
+    page.ask("delete window.AudioContext, delete window.webkitAudioContext, 0")
+    page.click(".play")
+    page.until("player.state.playing && player.state.at > 0.3")
+    assert page.ask("player.output.constructor.name") == "Elements"
+    page.key("1")
+    page.until("player.state.gains.low === 1 && player.state.gains.high === 0")
+    page.click(".play")
+    assert page.ask("[...document.querySelectorAll('audio')].every(sound => sound.paused)")
+
+
+def test_the_player_is_one_text_for_all_pages():
+    for name in ("report.html.j2", "separation.html.j2"):
+        source, *_ = template(name).environment.loader.get_source(template(name).environment, name)
+        assert source.count('include "page_player.js.j2"') == 1
