@@ -90,7 +90,7 @@ class Page:
     def open(self, path):
         """Load a file."""
         self.send("Page.navigate", url=path.as_uri())
-        self.until("document.readyState === 'complete' && location.protocol === 'file:'")
+        self.until(f"document.readyState === 'complete' && location.href === {path.as_uri()!r}")
 
     def until(self, expression):
         """Wait for an expression to be true."""
