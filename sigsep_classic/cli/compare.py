@@ -32,6 +32,7 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     files = "write a page with box plots, table.md, table.tex, table.csv, scores.csv and compare.json to this folder"
     add("-o", "--output", metavar="OUTDIR", help=files)
     add("--no-report", dest="report", action="store_false", help="the files, but no page")
+    add("--no-sounds", dest="sounds", action="store_false", help="a page without players for one track")
     add("--format", choices=FORMATS, default="text", help="what is printed (default: text)")
     metric = "column: csdr, isr, sir, sar, usdr, si_sdr; may be repeated (default: csdr, on the page all)"
     add("--metric", action="append", default=[], metavar="METRIC", help=metric)
@@ -139,7 +140,7 @@ def _write(
         "scores.csv": csv_text(CSV_HEAD, csv_lines(records)),
     }
     if options.report:
-        texts[PAGE] = render(whole)
+        texts[PAGE] = render(whole, sounds=options.sounds)
     write_texts({os.path.join(options.output, name): text for name, text in texts.items()})
     if not options.quiet:
         page = f"; look at {os.path.join(options.output, PAGE)}" if options.report else ""

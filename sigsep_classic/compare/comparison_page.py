@@ -8,15 +8,24 @@ from typing import Any
 
 from sigsep_classic._version import __version__
 from sigsep_classic.compare.boxplots import box_plots
+from sigsep_classic.compare.describe import describe, slug
+from sigsep_classic.compare.listening import players, sounds_of
 from sigsep_classic.compare.merging import Comparison
 from sigsep_classic.compare.printing import footnotes, quartiles, tail_cells, tail_labels
 from sigsep_classic.compare.published import NOT_RUN
-from sigsep_classic.compare.report import installed, template
+from sigsep_classic.compare.report import MAX_BYTES, installed, template
 from sigsep_classic.compare.statistics import LEVEL
 from sigsep_classic.compare.table import KINDS, METRIC_NAMES, WITHOUT_DB, Row, Table, shown, value
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers import METHODS
 
 TEMPLATE = "comparison.html.j2"
+
+DECK_BYTES = 60_000
+"""Left for what is around the sounds and pictures of players."""
+
+LEAST_SOUND = 300_000
+"""With less left for sounds, players would not be worth it."""
 
 
 def require_packages() -> None:
@@ -27,7 +36,7 @@ def require_packages() -> None:
         )
 
 
-def render(found: Comparison, *, title: str = "Comparison of separation methods") -> str:
+def render(found: Comparison, *, title: str = "Comparison of separation methods", sounds: bool = True) -> str:
     """Return the page of a comparison, HTML with everything inside.
 
     Parameters
@@ -36,6 +45,9 @@ def render(found: Comparison, *, title: str = "Comparison of separation methods"
         What `compare.merging.merge` returned.
     title : str
         The heading.
+    sounds : bool
+        Put players for one track on it, where the files that were scored are still at hand and matplotlib is
+        installed for the spectrograms.
 
     Raises
     ------
@@ -43,33 +55,63 @@ def render(found: Comparison, *, title: str = "Comparison of separation methods"
         jinja2 is missing.
     """
     require_packages()
+    values = _values(found, title)
+    page: str = template(TEMPLATE).render(values)
+    left = MAX_BYTES - len(page.encode()) - DECK_BYTES
+    possible = sounds and left > LEAST_SOUND and installed("matplotlib")
+    if possible and (heard := sounds_of(found.records, _names(found.table))):
+        page = template(TEMPLATE).render(values | {"heard": players(heard, max_chars=left)})
+    return page
+
+
+def _values(found: Comparison, title: str) -> dict[str, Any]:
+    """Return what the template prints, sounds apart."""
     table = found.table
     tracks = sorted({(r.subset, r.track) for r in found.records})
-    return template(TEMPLATE).render(
-        title=title,
-        version=__version__,
-        over=found.over,
-        all_db=not WITHOUT_DB.intersection(table.metrics),
-        n_tracks=len(tracks),
-        rates=sorted({int(r.sample_rate) for r in found.records if r.sample_rate}),
-        stems=table.stems,
-        metrics=[METRIC_NAMES.get(m, m) for m in table.metrics],
-        columns=[f"{stem}, {METRIC_NAMES.get(m, m)}" for stem, m in table.columns],
-        tail=tail_labels(table),
-        bodies=[
+    return {
+        "title": title,
+        "version": __version__,
+        "over": found.over,
+        "all_db": not WITHOUT_DB.intersection(table.metrics),
+        "n_tracks": len(tracks),
+        "rates": sorted({int(r.sample_rate) for r in found.records if r.sample_rate}),
+        "stems": table.stems,
+        "metrics": [METRIC_NAMES.get(m, m) for m in table.metrics],
+        "columns": [f"{stem}, {METRIC_NAMES.get(m, m)}" for stem, m in table.columns],
+        "tail": tail_labels(table),
+        "bodies": [
             {"kind": kind, "rows": [_row(table, row) for row in table.of_kind(kind)]}
             for kind in KINDS
             if table.of_kind(kind)
         ],
-        kinds=list(dict.fromkeys("oracle" if row.oracle else row.kind for row in table.rows)),
-        not_run=NOT_RUN,
-        notes=[line for line in footnotes(table, "Bold on green:") if line not in found.tested],
-        pictures=box_plots(table, found.boxes),
-        tests=_tests(found),
-        level=LEVEL,
-        words=_words(found),
-        failed=[r for r in found.records if r.error],
-    )
+        "kinds": list(dict.fromkeys("oracle" if row.oracle else row.kind for row in table.rows)),
+        "not_run": NOT_RUN,
+        "notes": [line for line in footnotes(table, "Bold on green:") if line not in found.tested],
+        "pictures": box_plots(table, found.boxes),
+        "tests": _tests(found),
+        "level": LEVEL,
+        "words": _words(found),
+        "failed": [r for r in found.records if r.error],
+        "methods": _methods(found),
+        "slug": slug,
+        "heard": None,
+    }
+
+
+def _names(table: Table) -> list[str]:
+    """Return the names of rows, the best first, blind methods before informed ones."""
+    return [row.name for kind in KINDS for row in table.of_kind(kind)]
+
+
+def _methods(found: Comparison) -> dict[str, dict[str, Any]]:
+    """Return what the methods of this package that were run say of themselves, with the parameters of the run."""
+    methods: dict[str, dict[str, Any]] = {}
+    for record in found.records:
+        run = record.meta.get("made_of", {}).get("candidate", {})
+        if run.get("method") in METHODS and record.method not in methods:
+            about = describe(METHODS[run["method"]]())
+            methods[record.method] = about | {"parameters": run.get("parameters", {})}
+    return methods
 
 
 def _row(table: Table, row: Row) -> dict[str, Any]:
