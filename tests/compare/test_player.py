@@ -5,9 +5,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 import sigsep_classic as ssc
+from sigsep_classic.compare import comparison_page, demo
+from sigsep_classic.compare.merging import merge
 from sigsep_classic.compare.report import template
 from sigsep_classic.compare.separation_page import render
 from tests.browser import browser
+from tests.compare.test_merging import LEVELS, make
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
@@ -104,6 +107,8 @@ def test_a_click_into_a_spectrogram_goes_there(page):
     assert not page.ask("player.state.playing")
     page.click(".play")
     page.until("player.state.at > 3.1")
+    page.click(".track[data-name=low] .picture", across=0.25)
+    page.until("player.state.playing && player.state.at < 2 && player.state.at > 1.05")
 
 
 def test_solo_mute_level_and_mixture_change_what_is_heard(page):
@@ -205,3 +210,38 @@ def test_the_player_is_one_text_for_all_pages():
     for name in ("report.html.j2", "separation.html.j2"):
         source, *_ = template(name).environment.loader.get_source(template(name).environment, name)
         assert source.count('include "page_player.js.j2"') == 1
+
+
+def test_the_page_of_the_demonstration_changes_the_method_in_the_middle_of_a_note(page, tmp_path):
+    demo.run(tmp_path, seconds=2.5, methods=["hpss", "repet"])
+    page.open(tmp_path / "index.html")
+    page.click(".listen")
+    page.until("player.state.playing && player.state.at > 0.2")
+    assert page.ask("player.state.deck") == "true stems"
+    before = page.ask("player.state.at")
+    page.click("#drums_vs_rest-hpss .listen")
+    page.until("player.state.deck === 'hpss' && player.state.gains.drums === 1")
+    assert page.ask("player.state.at") >= before
+    page.click("#voice_vs_accompaniment-repet .solo")
+    page.until("player.state.deck === 'repet' && player.state.gains.mixture === 0")
+    assert page.ask("document.querySelectorAll('.chosen').length") == 1
+    assert page.ask("player.output.buffers.size") == 3  # of other methods nothing is kept
+    assert sorted(page.ask("Object.values(player.state.gains)")) == [0, 0, 1]
+    page.click("#voice_vs_accompaniment thead tr:last-child th:last-child button")
+    assert page.ask("document.querySelector('#voice_vs_accompaniment th[aria-sort]').ariaSort") == "ascending"
+    page.look(width=390, height=844, scheme="dark")
+    assert page.ask("document.documentElement.scrollWidth") == 390
+
+
+def test_a_page_without_sounds_sorts_and_changes_colours(page, tmp_path):
+    rng = np.random.default_rng(0)
+    found = merge([make(f"t{n}", m, level, rng) for n in range(9) for m, level in LEVELS.items()])
+    path = tmp_path / "index.html"
+    path.write_text(comparison_page.render(found), encoding="utf-8")
+    page.open(path)
+    page.click("thead tr:last-child th:nth-child(2) button")
+    assert page.ask("document.querySelector('th[aria-sort]').ariaSort") == "descending"
+    page.click(".theme")
+    assert page.ask("document.documentElement.dataset.theme") == "dark"
+    page.look(width=390, height=844, scheme="light")
+    assert page.ask("document.documentElement.scrollWidth") == 390
