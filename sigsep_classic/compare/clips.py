@@ -16,8 +16,8 @@ from sigsep_classic import audio
 from sigsep_classic.backend import n_threads
 from sigsep_classic.frontends import STFT
 
-TRIED = 8
-"""Sounds encoded in full to estimate the size of all."""
+TRIED, TRIED_S = 8, 10
+"""Sounds that are encoded to estimate the size of all, and seconds from the middle of long ones."""
 
 CODEC = "ogg"
 MIME = "audio/ogg"
@@ -88,18 +88,32 @@ def make_clips(sounds: Mapping[str, np.ndarray], sample_rate: int, *, loudest: s
     gain = 1 / peak if peak > 1 else 1.0
     some = list(sounds)[:: -(-len(sounds) // TRIED)]  # how long the clips may be, told from a few of them
     make = partial(_made, sample_rate=sample_rate, loudest=loudest, gain=gain)
-    clips = make({name: sounds[name] for name in {loudest, *some}})
-    while True:
-        taken, needed = (
-            sum(len(getattr(clip, kind)) for clip in clips.values()) / len(clips) * len(sounds)
-            for kind in ("image", "audio")
+    tried = {name: sounds[name] for name in {loudest, *some}}
+    length = TRIED_S * sample_rate
+    if n_samples > 2 * length:  # of long sounds not even these in full: the middle tells what seconds take
+        begin = (n_samples - length) // 2
+        taken, needed = _chars(
+            make({name: x[:, begin : begin + length] for name, x in tried.items()}), sounds
         )
+        n_samples = min(n_samples, max(length, int(0.95 * length * (max_chars - taken) / needed)))
+    clips = make({name: x[:, :n_samples] for name, x in tried.items()})
+    while True:
+        taken, needed = _chars(clips, sounds)
         fits = taken + needed <= max_chars or n_samples <= sample_rate // 4
         if fits and len(clips) == len(sounds):
             return Clips(by_name=clips, seconds=n_samples / sample_rate, gain=gain)
         if not fits:  # somewhat less than the share that would fit, for the headers that do not shrink
             n_samples = min(n_samples - 1, int(n_samples * max(0.1, 0.95 * (max_chars - taken) / needed)))
         clips = make({name: x[:, :n_samples] for name, x in sounds.items()})
+
+
+def _chars(clips: Mapping[str, Clip], sounds: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """Return how many characters the pictures and the audio of all sounds take, told from clips of some."""
+    share = len(sounds) / len(clips)
+    return (
+        share * sum(len(clip.image) for clip in clips.values()),
+        share * sum(len(clip.audio) for clip in clips.values()),
+    )
 
 
 def _made(

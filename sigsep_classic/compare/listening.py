@@ -110,7 +110,9 @@ def _estimates(record: TrackScores, truth: list[Path]) -> dict[str, Path]:
         if named and path not in truth:
             found.setdefault(named[0], path)
     order = [path.stem for path in truth]
-    return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+    return dict(
+        sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+    )
 
 
 def _read(track: str, truth: list[Path], rows: Mapping[str, Mapping[str, Path]]) -> Heard:
