@@ -245,3 +245,24 @@ def test_a_page_without_sounds_sorts_and_changes_colours(page, tmp_path):
     assert page.ask("document.documentElement.dataset.theme") == "dark"
     page.look(width=390, height=844, scheme="light")
     assert page.ask("document.documentElement.scrollWidth") == 390
+
+
+def test_assistive_technology_is_told_names_roles_and_states(page):
+    nodes = page.send("Accessibility.getFullAXTree")["nodes"]
+    seen = [
+        (
+            node["role"]["value"],
+            node.get("name", {}).get("value", ""),
+            {p["name"]: p["value"].get("value") for p in node.get("properties", [])},
+        )
+        for node in nodes
+        if not node["ignored"]
+    ]
+    controls = [each for each in seen if each[0] in ("button", "slider", "image", "DisclosureTriangle")]
+    assert all(name for _, name, _ in controls)
+    toggles = [name for role, name, states in seen if "pressed" in states]
+    assert {"Solo low", "Mute high", "A mixture", "B stems", "Dark colours"} <= set(toggles)
+    sliders = {name for role, name, _ in seen if role == "slider"}
+    assert sliders == {"Position", "Level of low", "Level of high"}
+    roles = {role for role, *_ in seen}
+    assert {"timer", "status", "region", "main", "heading", "columnheader", "rowheader"} <= roles

@@ -197,3 +197,11 @@ def test_the_best_rows_of_each_kind_have_players():
     scored = table.Table(title="t", stems=("a",), metrics=("si_sdr",), rows=rows)
     kept = [row.name for row in report._heard(scored).rows if row.files]
     assert kept == [f"row{i}" for i in range(8 - report.PLAYED, 8)]
+
+
+def test_long_sounds_fill_the_room_there_is():
+    rng = np.random.default_rng(0)
+    sounds = {name: 0.1 * rng.standard_normal((1, 60 * 8000)) for name in "ab"}
+    found = clips.make_clips(sounds, 8000, loudest="a", max_chars=300_000)
+    size = sum(len(clip.audio) + len(clip.image) for clip in found.by_name.values())
+    assert 0.7 * 300_000 < size <= 300_000
