@@ -23,6 +23,7 @@ from sigsep_classic.backend import device_of, to_device
 from sigsep_classic.cli.failures import describe
 from sigsep_classic.cli.inputs import STDIN, Job
 from sigsep_classic.cli.long_files import facts_of, separated, too_long
+from sigsep_classic.cli.pages import page_of_files
 from sigsep_classic.cli.stems import check_encoding, chosen_stems, write_stems
 from sigsep_classic.cli.stems import check_format as check_format
 from sigsep_classic.errors import AudioError, ParameterError
@@ -208,6 +209,8 @@ def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     if source is not None:
         rate = source.sample_rate
         outputs, info = separated(source, job, settings, partial(_method, settings, rate), tell)
+        if settings.report:
+            outputs |= page_of_files(outputs["outputs"], source, job, settings)
         frontend = settings.frontend(rate) or default_frontend(settings.method, rate)
         size = (source.channels, info["n_samples"])
         return recorded_work(settings, outputs, size=size, rate=rate, frontend=frontend, info=info)

@@ -65,3 +65,12 @@ def test_what_can_not_be_is_said_before_any_work(
     done = cli("separate", song, "--report")
     assert (done.code, "needs jinja2" in done.err) == (2, True)
     assert not Path("separated").exists()
+
+
+def test_a_file_read_in_pieces_has_its_page_too(cli: Cli, song: str) -> None:
+    done = cli("separate", song, "--report", "--json", "--memory-limit", "2M")
+    record = json.loads(done.out)
+    assert record["plan"] == "blocks"
+    text = Path(record["report"]).read_text(encoding="utf-8")
+    assert "it was separated in pieces" in text
+    assert text.count("<audio") == 3
