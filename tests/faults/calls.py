@@ -401,6 +401,7 @@ NO_ARRAYS: dict[str, str] = {
     "audio.save": "writes what audio.write_stream is tested with: tests/test_audio_writing.py",
     "audio.save_all": "writes what audio.write_stream is tested with: tests/test_audio_writing.py",
     "streaming.separate_file": "reads files: tests/test_streaming.py",
+    "report": "takes a separation",
     "synthesize": "takes numbers",
     "audio.codecs": "takes nothing",
     "audio.extensions": "takes nothing",
