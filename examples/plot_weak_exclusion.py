@@ -5,9 +5,13 @@
 # built on that. Here the same fact finds a *matrix*: of all y = W x take the one whose outputs are least often strong
 # in the same cell. It is the idea of "Blind source separation via a weak exclusion principle" (ICASSP 2022) as we
 # read its title, not the paper's algorithm.
+#
+# **What to hear**: the other voice in `source1.wav`. It is far down, and nothing has been cut out of the voice that
+# stays, as a mask would.
 
 # %%
 import numpy as np
+from matplotlib.figure import Figure
 
 import sigsep_classic as ssc
 from sigsep_classic.metrics import si_sdr
@@ -47,18 +51,27 @@ for i, state in enumerate(ssc.WeakExclusionICA(n_iter=12).iterate(X)):
         print(f"step {i:2d}: loss {state.value:.5f} at {angle % 90:5.1f}°")
 
 # %%
-for name in ("exclusion", "ica"):
+for name in ("ica", "exclusion"):
     sep = ssc.separate(mix.mixture, mix.sample_rate, method=name)
     for voice, truth in mix.stems.items():
         before = float(si_sdr(truth, mix.mixture).mean())
         after = max(float(np.mean(si_sdr(truth, stem))) for stem in sep.values())
         print(f"{name:>9}, {voice}: SI-SDR {before:5.1f} dB in the mixture, {after:5.1f} dB in the stem")
 
+# %%
+sep.save("weak_exclusion", template="{stem}.{ext}")
+fig = Figure(figsize=(7, 3.5), layout="constrained")
+ax = fig.add_subplot()
+ax.plot(angles, losses, "o-")
+ax.axvline(angle % 90, linestyle="--", color="grey", label="where the method ends")
+ax.set(xlabel="Angle (degrees)", ylabel="Loss", title="How often both are loud, by rotation")
+ax.legend()
+fig.savefig("weak_exclusion/angles.png")
+
 # %% [markdown]
-# Listen for the other voice in each stem: it is some 40 dB down, and nothing has been cut out of the one that stays, as
-# a mask would. ICA gets much further for the first voice, and not quite as far for the second. A rotation is one number
-# for two voices and keeps its outputs uncorrelated, which voices of a few seconds never quite are: it has to settle for
+# ICA gets much further for the first voice, and not quite as far for the second. A rotation is one number for two
+# voices and keeps its outputs uncorrelated, which voices of a few seconds never quite are: it has to settle for
 # something between them. ICA may turn each output by itself.
 #
-# Try: `scale=0.01` counts every whisper as activity, `scale=10` only shouts (then the loss is the product of energies).
-# Which of the two voices gets cleaner, and why not both?
+# **Try**: `scale=0.01` counts every whisper as activity, `scale=10` only shouts (then the loss is the product of
+# energies). Which of the two voices gets cleaner, and why not both?

@@ -4,6 +4,9 @@
 # Non-negative matrix factor deconvolution (NMFD) describes a spectrogram by short *templates*, a few frames long,
 # and by when each is struck. That suits drums: a kick drum is the same little spectrogram wherever it falls.
 # Here a loop of kick, snare and hi-hat is taken apart from nothing but one hit of each.
+#
+# **What to hear**: `kick.wav` is clean. `snare.wav` and `hat.wav` share bright noise, and where both strike at once
+# the hat has a trace of the snare: a mask can give a point to both, but not tell two noises apart in it.
 
 # %%
 import numpy as np
@@ -60,10 +63,10 @@ for name, activation in zip(stems, sep.model.H, strict=True):
     in_beats = struck * 512 / rate / 0.4
     print(f"{name:6} struck at beats", " ".join(f"{beat:.1f}" for beat in in_beats[:8]), "…")
 
+# %%
+sep.save("drum_hits", template="{stem}.{ext}")
+sep.plot().savefig("drum_hits/templates.png")
+
 # %% [markdown]
-# **What to listen for.** `sep.save("drums")` writes the three stems. The kick is clean. Snare and hat share bright
-# noise, and where both strike at once the hat's stem has a trace of the snare: the mask can give a coefficient to
-# both, but not tell two noises apart in it.
-#
-# **Try this.** Add `adapt_templates=True, hold_iter=20`: after twenty iterations the templates may change too, and
+# **Try**: add `adapt_templates=True, hold_iter=20`: after twenty iterations the templates may change too, and
 # the model fits the loop better. Do the drums sound better apart? (Look at the hat.)

@@ -4,6 +4,9 @@
 # With as many microphones as voices a matrix takes each voice off the others. With fewer there is no such matrix: two
 # equations, three unknowns. What helps is that voices are sparse: at most points of a spectrogram one of them is much
 # louder than the others. There the two microphones hear one voice, and what they hear points in its direction.
+#
+# **What to hear**: `source1.wav` has one voice in front and the others as a murmur; some syllables sound thin where
+# another voice was louder. `louder.wav` is the mixture with that voice turned up: the murmur hides in it.
 
 # %%
 from dataclasses import replace
@@ -13,7 +16,7 @@ import numpy as np
 import sigsep_classic as ssc
 from sigsep_classic.metrics import si_sdr
 
-rate, seconds = 16000, 5.0
+rate, seconds = 8000, 5.0
 talkers = [ssc.synthesize("speech2", seconds=seconds, sample_rate=rate, seed=seed) for seed in (0, 1)]
 voices = [talkers[0].stems["speaker1"], talkers[0].stems["speaker2"], talkers[1].stems["speaker2"]]
 
@@ -51,14 +54,11 @@ def report(title: str, stems: list[np.ndarray]) -> None:
         )
 
 
-stft = ssc.STFT(n_fft=2048, hop=512)
+stft = ssc.STFT(n_fft=1024, hop=256)
 sep = ssc.separate(x, rate, method=ssc.CACGMM(n_sources=3), frontend=stft)
 report("multichannel", list(sep.values()))
 
 # %% [markdown]
-# Listen: `sep["source1"]` has one voice in front and the others as a murmur; some syllables sound thin where another
-# voice was louder. `sep.remix(source1=2.0)` turns one voice up, where that murmur is masked.
-#
 # The posteriors are a picture worth looking at: who speaks where. Used as a mask they sound more watery than the
 # multichannel Wiener filter that is the default, which also takes what the direction can give.
 
@@ -68,6 +68,11 @@ report("mask", [stft.synthesize(Y, x.shape[1]) for Y in masked])
 sharp = float((sep.model.posterior.max(axis=0) > 0.9).mean())
 print(f"at {100 * sharp:.0f} % of all points one voice has more than 90 % of the posterior")
 
+# %%
+sep.save("three_voices_two_microphones", template="{stem}.{ext}")
+ssc.save("three_voices_two_microphones/louder.wav", sep.remix(source1=2.0), rate)
+sep.plot().savefig("three_voices_two_microphones/directions.png")
+
 # %% [markdown]
-# Try: `ssc.STFT(n_fft=512)` or `n_fft=8192`. In which is a point more often one voice's alone, and in which does a bin
-# still see the whole room in one window?
+# **Try**: `ssc.STFT(n_fft=512)` or `n_fft=8192`. In which is a point more often one voice's alone, and in which does
+# a bin still see the whole room in one window?

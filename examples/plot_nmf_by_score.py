@@ -5,6 +5,8 @@
 # of a note is zero off its partials, its activation is zero while the note is silent. Multiplicative updates
 # never leave a zero, so what is impossible stays impossible, and the updates find out how loud every partial is
 # and how it decays (Ewert & Müller 2012).
+#
+# **What to hear**: `left.wav` and `right.wav`, a hand each.
 
 # %%
 import numpy as np
@@ -65,5 +67,12 @@ for name, x in hands.items():
     print(f"{by_truth:5.1f} dB without it, components grouped by the truth")
 
 # %% [markdown]
-# **Look** at a template: `informed.model.W[:, 0]` is not zero at the partials of the lowest note only.
+# The picture has the score in it: in the activations each note is dark but where it is written, and in the templates
+# but at its partials.
+
+# %%
+informed.save("nmf_by_score", template="{stem}.{ext}")
+informed.plot().savefig("nmf_by_score/notes.png")
+
+# %% [markdown]
 # **Try** to shift every onset of the score by a third of a second. How late may a score be?

@@ -1,10 +1,13 @@
 # %% [markdown]
-# # Two instruments on the same partial
+# # ComplexNMF versus NMF: two instruments on the same partial
 #
 # When a low A and the E above it sound together, every third partial of the one falls on every second of the
 # other. In such a bin the mixture is not the sum of two magnitudes: the two add up as arrows, sometimes to nothing.
 # A mask can only pass a share of what is there, with the phase of the mixture. Complex NMF gives each source a
 # magnitude *and* a phase in every bin, and asks that the arrows add up (Kameoka et al. 2009; King & Atlas 2011).
+#
+# **What to hear**: `low_by_mask.wav` beside `low_by_phases.wav`, at the notes where both instruments have the partial
+# E: how much of the other's notes, and of the flutter where they meet, is left in each?
 
 # %%
 import numpy as np
@@ -54,7 +57,8 @@ print(f"{'the mixture itself':<42} SI-SDR of " + ", ".join(before))
 
 # %%
 known = {"examples": alone, "n_components": 0, "n_templates": 6}
-report("NMF, Kullback-Leibler, masks", ssc.separate(mixture, rate, method="nmf", **known))
+masked = ssc.separate(mixture, rate, method="nmf", **known)
+report("NMF, Kullback-Leibler, masks", masked)
 report("NMF, Euclidean, masks", ssc.separate(mixture, rate, method="nmf", beta=2.0, solver="me", **known))
 
 # %% [markdown]
@@ -65,14 +69,17 @@ report("NMF, Euclidean, masks", ssc.separate(mixture, rate, method="nmf", beta=2
 phased = ssc.separate(mixture, rate, method="complex_nmf", sparsity=0.0, **known)
 report("complex NMF", phased)
 
+# %%
+for way, stems in {"mask": masked, "phases": phased}.items():
+    for name in truth:
+        ssc.save(f"complex_nmf/{name}_by_{way}.wav", stems[name], rate)
+phased.plot().savefig("complex_nmf/components.png")
+
 # %% [markdown]
-# **Listen** to `phased["low"]` beside the stem of a mask, at the notes where both instruments have the partial E: how
-# much of the other's notes, and of the flutter where they meet, is left in each?
-#
 # Freedom has its price. Free phases explain any coefficient with any two templates that are loud enough: with
 # templates that are learnt from the mixture, or that are only roughly right, it is sparsity that keeps complex NMF
 # from using it, and masks are often better (`python -m benchmarks.complex_nmf` says by how much).
 #
-# **A question:** which starting phases does it take? `phase_spread=0.0` starts every phase where the mixture's is,
-# and none will ever move: show that z = u + (Y − F) / X is then parallel to u, and that what is left is Euclidean NMF.
-# What is the smallest spread that is enough here, and why is more not better?
+# **Try**: which starting phases does it take? `phase_spread=0.0` starts every phase where the mixture's is, and none
+# will ever move: show that z = u + (Y − F) / X is then parallel to u, and that what is left is Euclidean NMF. What is
+# the smallest spread that is enough here, and why is more not better?

@@ -5,6 +5,9 @@
 # learnt from the mixture and somebody has to say afterwards which templates were the drums. If we have a few
 # seconds of the drums alone, we can learn their templates first, hold them fast, and let NMF find further ones
 # for everything else: supervised where we know something, unsupervised where we don't.
+#
+# **What to hear**: `drums.wav` and `rest.wav`. How the consonants of the voice leak into the drums: noise is noise,
+# and a template has no time.
 
 # %%
 import numpy as np
@@ -65,6 +68,9 @@ print("no examples, components grouped by the truth")
 for name in truth:
     print(score(name, blind[name]))
 
+# %%
+few_shot.save("nmf_by_example", template="{stem}.{ext}")
+few_shot.plot().savefig("nmf_by_example/components.png")
+
 # %% [markdown]
-# **Listen** (`few_shot.save("stems")`) to how the consonants of the voice leak into the drums: noise is noise, and a
-# template has no time. **Try**: `n_templates=4` for the drums. How few templates still hold the kit?
+# **Try**: `n_templates=4` for the drums. How few templates still hold the kit?

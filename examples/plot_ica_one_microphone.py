@@ -4,6 +4,9 @@
 # ICA takes as many sources apart as there are microphones. With one microphone one has to make up further channels.
 # Two ways: the bins of a spectrogram (independent subspace analysis, Casey & Westner 2000), and delayed copies of the
 # signal (single-channel ICA, Davies & James 2007).
+#
+# **What to hear**: `source1.wav` and `source2.wav`: the bass is clean, the voice has lost the bodies of its lowest
+# notes at most.
 
 # %%
 import numpy as np
@@ -49,7 +52,13 @@ for name, members in scica.model.stems.items():
     print(f"{name}: passes most at {np.argmax(response) * rate / 1024:.0f} Hz")
 
 # %% [markdown]
-# Listen: the bass is clean, the voice has lost its lowest notes' bodies at most. Filters stay the same over time, so
-# what overlaps in frequency stays together.
-#
-# Try: `pair` of bass and drums. Both have their energy at the bottom; how much is left of the gain?
+# Filters stay the same over time, so what overlaps in frequency stays together.
+
+# %%
+scica.save("ica_one_microphone", template="{stem}.{ext}")
+isa.save("ica_one_microphone", template="{stem}.{ext}")
+scica.plot().savefig("ica_one_microphone/filters.png")
+isa.plot().savefig("ica_one_microphone/components.png")
+
+# %% [markdown]
+# **Try**: `pair` of bass and drums. Both have their energy at the bottom; how much is left of the gain?

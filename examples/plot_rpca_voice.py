@@ -4,6 +4,10 @@
 # An accompaniment repeats: few chords, few drum sounds, again and again. As a matrix its spectrogram has a low rank.
 # A voice glides and never sounds the same twice; of all points of the spectrogram it is loud in few. Robust PCA
 # (Huang et al. 2012) takes a matrix apart into just that: low rank plus sparse. It is told nothing else.
+#
+# **What to hear**: in `foreground.wav` the voice stands in front, with the attacks of the drums: they too are rare
+# and loud. In `background.wav` the voice is left as a shimmer where it holds a note, because a held note has a low
+# rank.
 
 # %%
 import numpy as np
@@ -11,7 +15,7 @@ import numpy as np
 import sigsep_classic as ssc
 from sigsep_classic.metrics import scores
 
-song = ssc.synthesize("song", seconds=12.0)
+song = ssc.synthesize("song", seconds=9.0, sample_rate=32000)
 truth = {"foreground": song.stems["vocals"], "background": song.mixture - song.stems["vocals"]}
 
 
@@ -54,14 +58,9 @@ share = float(np.mean(model.gains()[1] > 0.5))
 print(f"rank of the background: {int(model.extra['rank'])} of {min(model.magnitude.shape[1:])}")
 print(f"steps: {len(model.losses)}, residual {model.losses[-1][1]:.1e}")
 print(f"the foreground has the larger half of {100 * share:.0f} % of all points")
-sep.save("rpca_voice")
-print("stems are in rpca_voice/")
+sep.save("rpca_voice", template="{stem}.{ext}")
+sep.plot().savefig("rpca_voice/low_rank_and_sparse.png")
 
 # %% [markdown]
-# ## Listen
-#
-# In `foreground.wav` the voice stands in front, with the attacks of the drums: they too are rare and loud. In
-# `background.wav` the voice is left as a shimmer where it holds a note, because a held note has a low rank.
-#
-# Try: `RPCA(sparsity=1.5)` leaves less to the foreground. Which of the two leaks it trades is worth hearing. And does
-# taking the drums out first, with `method="hpss"`, help?
+# **Try**: `RPCA(sparsity=1.5)` leaves less to the foreground. Which of the two leaks it trades is worth hearing. And
+# does taking the drums out first, with `method="hpss"`, help?

@@ -1,11 +1,14 @@
 # %% [markdown]
-# # A drum machine taken apart into its samples
+# # Shift-invariant atoms: a drum loop taken apart into its samples
 #
 # A drum machine plays the same few sounds again and again. Sparse shift-invariant coding (Blumensath & Davies
 # 2006) looks for just that: a few short sounds, the *atoms*, and a short list of moments and loudnesses, the
 # *codes*, whose sum is the recording. Nothing is told beforehand: neither the sounds nor when they are played.
 #
 # It works on the waveform itself, so that what comes out are samples one can play, not masked spectrograms.
+#
+# **What to hear**: `hat.wav` where it falls together with the kick: no mask could give all of the click back, an atom
+# does. Then `residual.wav`: it should be hiss without a beat.
 
 # %%
 import numpy as np
@@ -89,8 +92,12 @@ for name, members in groups.items():
         )
 
 # %% [markdown]
-# **Listen** to `sep["hat"]` where it falls together with the kick: no mask could give all of the click back, an
-# atom does. Then listen to `sep["residual"]`: it should be hiss without a beat.
-#
+# The picture is that transcription, with the sounds that it is of.
+
+# %%
+sep.save("drum_atoms", template="{stem}.{ext}")
+sep.plot().savefig("drum_atoms/atoms.png")
+
+# %% [markdown]
 # **Try**: raise `sparsity` to 0.5. Which hits go first, and why do those that stay get softer? (The answer is in
 # the word *soft* of soft thresholding.)
