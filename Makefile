@@ -1,7 +1,7 @@
 # make demo   the main job on a mixture made on the spot: stems, scores, a page to look at and listen to
 # make test   everything that is checked
 # make check  the part of it to run before each commit (under two minutes)
-# make docs   the documentation site, docs/_build/index.html
+# make docs   the documentation site, docs/_build/index.html (GALLERY=1: with what the lessons print and draw)
 # make bench  the speed and quality figures, beside the packages they are compared with
 
 PYTHON ?= python3
@@ -53,4 +53,4 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo docs/_build docs/api docs/methods docs/citing.md build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) demo docs/_build docs/api docs/methods docs/lessons docs/citing.md build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,4 +1,4 @@
-"""The documentation site: ``make docs``. Pages of methods are written from their docstrings before each build."""
+"""The documentation site: ``make docs``. Pages of methods and lessons are written before each build."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from generate import write_pages
+from lesson_pages import write_lessons
 
 from sigsep_classic import __version__
 
@@ -44,6 +45,7 @@ numpydoc_xref_param_type = False
 intersphinx_mapping: dict[str, tuple[str, None]] = {}  # a build needs no network
 
 write_pages(Path(__file__).parent)
+write_lessons(Path(__file__).parent)
 
 
 def setup(app: Any) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGES = sorted(path for path in DOCS.glob("**/*.md") if not {"_build", "methods", "api"} & {*path.parts})
+WRITTEN = {"_build", "methods", "lessons", "api"}
+PAGES = sorted(path for path in DOCS.glob("**/*.md") if not WRITTEN & {*path.relative_to(DOCS).parts})
 WITH_EXAMPLES = [path for path in PAGES if ">>>" in path.read_text()]
 
 
@@ -30,7 +31,7 @@ def test_the_examples_of_a_page_print_what_it_says(page, tmp_path, monkeypatch):
 def test_pages_link_to_files_that_exist():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            written = {"methods/index.md", "citing.md"}
+            written = {"methods/index.md", "lessons/index.md", "citing.md"}
             assert (page.parent / target).exists() or target.removeprefix("../") in written, (page, target)
 
 
@@ -51,3 +52,4 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "methods" / "nmf.html").read_text().count("fevotte2011") == 1
+    assert "one step at a time" in (tmp_path / "lessons" / "nmf_step_by_step.html").read_text()

@@ -1,7 +1,8 @@
-"""Every example runs, offline and without a screen."""
+"""Every lesson of examples/ runs, offline and without a screen, leaves sounds and a picture, and has its place."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -13,13 +14,58 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
 
 
-def test_there_are_examples():
-    assert SCRIPTS
+@pytest.fixture(scope="module")
+def lesson_pages():
+    place = EXAMPLES.parent / "docs" / "lesson_pages.py"
+    spec = importlib.util.spec_from_file_location("lesson_pages", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def fonts_are_known():
+    """Let matplotlib look for fonts once: it says so on stderr when that takes long."""
+    pytest.importorskip("matplotlib.font_manager")
+
+
+def test_every_lesson_has_its_place_in_the_reading_order(lesson_pages):
+    placed = [f"plot_{name}.py" for names in lesson_pages.ORDER.values() for name in names]
+    assert len(placed) >= 15
+    assert sorted(placed) == [script.name for script in SCRIPTS]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_lesson_says_what_to_hear_and_what_to_try(script, lesson_pages):
+    cells = lesson_pages.cells(script)
+    (first, opening), (last, ending) = cells[0], cells[-1]
+    assert (first, last) == ("markdown", "markdown")
+    assert opening.startswith("# ")
+    assert "**What to hear**" in opening
+    assert ending.split("\n\n")[-1].startswith("**Try**")
+    assert "?" in ending
+    assert len(script.read_text().splitlines()) <= 130
+
+
+def test_a_page_shows_what_a_lesson_prints_and_draws(lesson_pages, tmp_path, monkeypatch):
+    script = tmp_path / "plot_small.py"
+    code = 'from pathlib import Path\n\nPath("a.png").touch()\nprint(7)\n'
+    script.write_text(f"# %% [markdown]\n# # Small\n#\n# One. Two.\n\n# %%\n{code}")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    results = lesson_pages.run_cells(script, tmp_path / "pictures")
+    assert results == [{"printed": "7\n", "pictures": ["a.png"]}]
+    page = lesson_pages.page(script, results)
+    assert page.startswith("# Small\n\nOne. Two.\n\n```python\nfrom pathlib")
+    assert "```text\n7\n```\n\n![a](small/a.png)" in page
+    assert "```text" not in lesson_pages.page(script, [])
+    assert lesson_pages.opening(script) == ("Small", "One.")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fonts_are_known")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_an_example_runs(script, tmp_path):
+def test_a_lesson_runs_and_leaves_sounds_and_a_picture(script, tmp_path):
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONWARNINGS": "error"}
     done = subprocess.run(
         [sys.executable, str(script)],
@@ -32,6 +78,8 @@ def test_an_example_runs(script, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert not done.stderr
+    left = {path.suffix for path in (tmp_path / script.stem.removeprefix("plot_")).rglob("*")}
+    assert {".png", ".wav"} <= left
 
 
 def test_every_benchmark_is_in_the_readme_and_in_the_run_of_all():
