@@ -16,9 +16,11 @@ from benchmarks import (
     hpss,
     ica,
     ilrma,
+    many,
     metrics,
     neural,
     nmf,
+    nmf_batch,
     nmf_options,
     nmfd,
     online_iva,
@@ -37,6 +39,7 @@ from benchmarks import (
     startup,
     stereo,
     stft,
+    tracks,
     wiener,
 )
 
@@ -48,6 +51,7 @@ MODULES = (
     repet,
     repet_sim,
     nmf,
+    nmf_batch,
     nmf_options,
     complex_nmf,
     nmfd,
@@ -74,6 +78,8 @@ MODULES = (
     metrics,
     oracles,
     neural,
+    many,
+    tracks,
     gpu,
     gpu_table,
 )
