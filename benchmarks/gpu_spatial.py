@@ -5,14 +5,13 @@ Sizes are those of a minute of four channels at 16 kHz, window 4096 and hop 1024
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from benchmarks.gpu_speed import ROUNDS, Row, bandwidth, on_device, products
+from benchmarks.gpu_speed import Row, bandwidth, on_device, products, torch_row
 
 FREQ, FRAMES, CHANNELS = 2049, 938, 4
 
@@ -153,16 +152,4 @@ def torch_auxiva(Z: Any) -> Row:
             size = (w.mH @ V @ w).real.clamp(min=1e-12).sqrt()
             W[:, n : n + 1] = (w / size).mH
 
-    with torch.no_grad():
-        for _ in range(2):
-            step()
-        times = []
-        for _ in range(ROUNDS):
-            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            step()
-            stop.record()
-            stop.synchronize()
-            times.append(1e-3 * start.elapsed_time(stop))
-    torch.cuda.empty_cache()
-    return {"torch_seconds": statistics.median(times), "torch": torch.__version__}
+    return torch_row(step)

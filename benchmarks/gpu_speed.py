@@ -133,6 +133,25 @@ def products(F: int, T: int, K: int, *, joint: bool) -> Callable[[], None]:
     return run
 
 
+def torch_row(step: Callable[[], None]) -> Row:
+    """Return the median seconds of a step in PyTorch between events, after two that are not counted."""
+    import torch
+
+    with torch.no_grad():
+        for _ in range(2):
+            step()
+        times = []
+        for _ in range(ROUNDS):
+            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            start.record()
+            step()
+            stop.record()
+            stop.synchronize()
+            times.append(1e-3 * start.elapsed_time(stop))
+    torch.cuda.empty_cache()
+    return {"torch_seconds": statistics.median(times), "torch": torch.__version__}
+
+
 def torch_times(F: int, T: int, K: int) -> Row:
     """Return the same iteration written in PyTorch, whole matrices as torchnmf has them; nothing where it can't run."""
     try:
@@ -149,19 +168,7 @@ def torch_times(F: int, T: int, K: int) -> Row:
         H = H * (W.T @ (V / (W @ H + 1e-8))) / W.sum(dim=0)[:, None]
         W = W * ((V / (W @ H + 1e-8)) @ H.T) / H.sum(dim=1)
 
-    with torch.no_grad():
-        for _ in range(2):
-            step()
-        times = []
-        for _ in range(ROUNDS):
-            start, stop = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            start.record()
-            step()
-            stop.record()
-            stop.synchronize()
-            times.append(1e-3 * start.elapsed_time(stop))
-    torch.cuda.empty_cache()
-    return {"torch_seconds": statistics.median(times), "torch": torch.__version__}
+    return torch_row(step)
 
 
 def batched_nmf(*, joint: bool = False) -> Row:

@@ -93,7 +93,15 @@ def test_every_benchmark_is_in_the_readme_and_in_the_run_of_all():
         "song_voice",
         "scenes",
     }
-    helpers |= {"neural_models", "peers", "gpu_kernels", "gpu_parity", "gpu_speed", "gpu_spatial", "gpu_worker"}
+    helpers |= {
+        "neural_models",
+        "peers",
+        "gpu_kernels",
+        "gpu_parity",
+        "gpu_speed",
+        "gpu_spatial",
+        "gpu_worker",
+    }
     by_themselves = {"memory", "memory_formulas"}  # hours of sound and of work
     folder = EXAMPLES.parent / "benchmarks"
     names = {path.stem for path in folder.glob("*.py")} - helpers

@@ -99,12 +99,7 @@ def separated(
     request = Request(
         method=chosen,
         frontend=frontend,
-        mask=settings.mask,
-        phase=settings.phase,
-        groups=settings.groups,
-        n_sources=settings.n_sources,
-        order=settings.order,
-        positions=settings.positions,
+        **settings.asked,
     )
     saved, paths, facts = separate_source(
         source,

@@ -76,10 +76,5 @@ def _request(settings: Settings, rate: int) -> Request:
     return Request(
         method=settings.method,
         frontend=settings.frontend(rate),
-        mask=settings.mask,
-        phase=settings.phase,
-        groups=settings.groups,
-        n_sources=settings.n_sources,
-        order=settings.order,
-        positions=settings.positions,
+        **settings.asked,
     ).checked()

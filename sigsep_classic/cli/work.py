@@ -137,6 +137,12 @@ class Settings:
         if typed and kind not in (None, "stft"):
             raise ParameterError(f"--frontend {kind} has no {typed[0]}; that is of --frontend stft")
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What `separate` is asked for beside method, transform and place."""
+        names = ("mask", "phase", "groups", "n_sources", "order", "positions")
+        return {name: getattr(self, name) for name in names}
+
     def frontend(self, sample_rate: int) -> FrontEnd | None:
         """Return the transform asked for, the rest of it being the method's own; None leaves all to the method."""
         if not self.transform:
@@ -289,12 +295,7 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
         sound.samples,
         rate,
         method=_method(settings, rate, sound.samples[:, :1]),
-        mask=settings.mask,
-        phase=settings.phase,
-        groups=settings.groups,
-        n_sources=settings.n_sources,
-        order=settings.order,
-        positions=settings.positions,
+        **settings.asked,
         callback=_callback(settings.method, tell),
         **where,
     )
