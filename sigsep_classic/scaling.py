@@ -86,7 +86,11 @@ def minimal_distortion(W: Array, A: Array) -> tuple[Array, Array]:
         Largest entry of each column exactly 1; the first of several that are equally large.
     """
     for name, matrix in (("W", W), ("A", A)):
-        check_kind(name, matrix)  # silence has no sources: empty ones are taken
+        check_kind(name, matrix)
+        if matrix.ndim < 2:  # empty ones are taken: silence has no sources
+            raise ShapeError(
+                f"{name} has shape {matrix.shape}; expected (..., sources, channels) or its transpose"
+            )
     xp = namespace(A)
     loudest = abs(A).argmax(axis=-2)[..., None, :]
     scale = xp.take_along_axis(A, loudest, axis=-2)

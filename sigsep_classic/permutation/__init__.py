@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_array, check_choice
+from sigsep_classic.checks import check_array, check_choice, check_kind
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.permutation.assignment import fewest_changes
 from sigsep_classic.permutation.chunks import align_chunks
@@ -87,7 +87,7 @@ def solve(
     Features and sums are computed where Y lies; small assignments are decided on the host above four sources. No
     solver accepts a move that lowers its score (``"doa"``, ``"dyadic"`` and ``"oracle"`` do not move).
     """
-    check_array("Y", Y, 3)
+    check_kind("Y", Y)
     check_choice("solver", solver, tuple(SOLVERS))
     data = outputs(Y, A, grid)
     if solver == "oracle":

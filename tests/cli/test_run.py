@@ -172,7 +172,13 @@ def test_ctrl_c_ends_a_run_cleanly(cli: Run, make_song: Run) -> None:
         make_song(f"in/{seed}.wav", seed=seed, seconds=2)
     assert cli("manifest", "in", "-m", "nmf:n_components=4", "-o", "set.jsonl").code == 0
     words = command("run", "set.jsonl", "-o", "out", "-j", "2")
-    running = subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    running = subprocess.Popen(
+        words,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # background jobs ignore it
+    )
     assert running.stdout is not None
     running.stdout.readline()
     running.send_signal(signal.SIGINT)

@@ -152,8 +152,8 @@ def _metrics() -> Iterator[tuple[str, Call]]:
         yield f"metrics.{name}", Call(getattr(metrics, name), speech, ("references", "estimates"), 2)
 
 
-def _first_of_many(source: Any, **options: Any) -> Any:
-    return next(iter(ssc.separate_many([source], **options)))
+def _first_of_many(source: Any, sample_rate: Any = None, method: Any = "hpss") -> Any:
+    return next(iter(ssc.separate_many([source], sample_rate, method=method)))
 
 
 CALLS: dict[str, Call] = {

@@ -248,9 +248,7 @@ def test_a_current_folder_that_was_deleted(house: Path, inside: Inside, verb: st
         finally:
             os.chdir(house)
         expected = {0} if more or verb in READERS or verb == "compare" else {4}
-        ended_well(
-            house, before, Ended(done.returncode, done.stdout, done.stderr), house / "results", expected
-        )
+        ended_well(house, before, done, house / "results", expected)
 
 
 @pytest.mark.parametrize("verb", ["separate", "evaluate", "check-dataset", "info"])

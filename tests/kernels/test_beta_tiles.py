@@ -43,6 +43,9 @@ class Counted:
         self.launches[name] += 1
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")  # products are counted, not made
+
+
 @pytest.fixture
 def counted(monkeypatch):
     counts = Counted(monkeypatch)
