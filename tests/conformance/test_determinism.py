@@ -55,6 +55,9 @@ def bits(threads: int, seed: int, signal: tuple[str, ...], *methods: str) -> dic
 
 @pytest.mark.slow
 def test_another_process_with_more_threads_gives_the_same_bits() -> None:
+    # Code that numba has just compiled may differ in last bits from the same code read from its cache: seen with
+    # complex_nmf, cacgmm and cwmm, cause unknown. So the cache is filled first.
+    bits(1, 1, SHORT)
     one, two = bits(1, 1, SHORT), bits(2, 2, SHORT)
     assert len(one) >= 59
     assert [name for name in one if one[name] != two[name]] == []
