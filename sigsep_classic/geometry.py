@@ -369,8 +369,9 @@ def _checked_positions(positions: Any, n: int) -> np.ndarray:
             raise ValueError("what is masked is no place")
         places = np.asarray(positions, dtype=float)
     except (TypeError, ValueError):
+        shown = repr(positions) if isinstance(positions, str) else f"a {type(positions).__name__}"
         raise ParameterError(
-            f"positions is {positions!r:.60}; give x and y, or x, y and z, of each microphone, in metres"
+            f"positions is {shown:.60}; give x and y, or x, y and z, of each microphone, in metres"
         ) from None
     if places.ndim != 2 or len(places) != n or places.shape[1] not in (2, 3):
         raise ShapeError(f"positions have shape {places.shape}; expected ({n}, 2 or 3), in metres")

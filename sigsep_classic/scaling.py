@@ -7,7 +7,7 @@ each microphone picks up.
 from __future__ import annotations
 
 from sigsep_classic.backend import namespace
-from sigsep_classic.checks import check_array, check_kind
+from sigsep_classic.checks import check_array
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.typing import Array
 
@@ -85,12 +85,8 @@ def minimal_distortion(W: Array, A: Array) -> tuple[Array, Array]:
     A : array (..., channels, sources)
         Largest entry of each column exactly 1; the first of several that are equally large.
     """
-    for name, matrix in (("W", W), ("A", A)):
-        check_kind(name, matrix)
-        if matrix.ndim < 2:  # empty ones are taken: silence has no sources
-            raise ShapeError(
-                f"{name} has shape {matrix.shape}; expected (..., sources, channels) or its transpose"
-            )
+    check_array("W", W)
+    check_array("A", A)
     xp = namespace(A)
     loudest = abs(A).argmax(axis=-2)[..., None, :]
     scale = xp.take_along_axis(A, loudest, axis=-2)

@@ -288,7 +288,9 @@ class ICA(Iterative[DemixingModel]):
         A = projection_back(W, X.covariance) if X.rank else np.zeros((len(X.mean), 0))
         energies = (A**2).sum(axis=0) * np.einsum("nc,cd,nd->n", W, X.covariance, W)
         order = np.argsort(-energies, kind="stable")
-        W, A = minimal_distortion(W[order], A[:, order])
+        W, A = W[order], A[:, order]
+        if W.size:  # silence has no sources
+            W, A = minimal_distortion(W, A)
         n_sources = self.n_sources or len(X.mean)
         missing = n_sources - len(W)
         xp = namespace(X.X)
