@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -171,6 +172,40 @@ def test_a_failed_rename_leaves_nothing_new_and_everything_old(tmp_path, x, monk
         audio.save_all(stems, RATE)
     assert listing(tmp_path) == ["out", "out/a.wav"]
     assert old.read_bytes() == before
+
+
+def test_a_folder_that_another_process_makes_meanwhile_is_used_and_left(tmp_path, monkeypatch):
+    make = os.mkdir
+
+    def second(name, *mode):
+        make(name, *mode)
+        make(name, *mode)  # as if by the other: this one is refused
+
+    monkeypatch.setattr(os, "mkdir", second)
+    def stop():
+        with publish.FileSet([str(tmp_path / "a/b/c.wav")]):
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        stop()
+    assert listing(tmp_path) == ["a", "a/b"]
+
+
+def test_a_folder_that_another_process_takes_back_is_made_again(tmp_path, monkeypatch):
+    create, taken = publish._create_beside, []
+
+    def late(target):
+        if not taken:
+            taken.append(target)
+            Path(target).parent.rmdir()
+        return create(target)
+
+    monkeypatch.setattr(publish, "_create_beside", late)
+    target = tmp_path / "a/b.wav"
+    with publish.FileSet([str(target)]) as files:
+        Path(files.temporary(str(target))).write_bytes(b"sound")
+    assert target.read_bytes() == b"sound"
+    assert taken
 
 
 def test_an_interrupt_leaves_nothing_behind(tmp_path, x, monkeypatch):

@@ -11,6 +11,8 @@ from types import TracebackType
 
 from sigsep_classic.errors import OutputError
 
+ATTEMPTS = 5
+
 
 class FileSet:
     """A context in which files are written under temporary names; leaving it well renames them all.
@@ -41,8 +43,7 @@ class FileSet:
     def __enter__(self) -> FileSet:
         try:
             for target in self.targets:
-                self._make_folder(os.path.dirname(os.path.abspath(target)))
-                self._temporary[target] = _create_beside(target)
+                self._temporary[target] = self._create(target)
         except BaseException as error:
             self._undo()
             raise _as_output_error(target, error) from None
@@ -60,14 +61,29 @@ class FileSet:
         """Return the name under which the file for ``target`` is written."""
         return self._temporary[target]
 
+    def _create(self, target: str) -> str:
+        for _ in range(ATTEMPTS - 1):
+            # Another process may take back a folder it had made, between our look and our file.
+            with contextlib.suppress(FileNotFoundError):
+                self._make_folder(os.path.dirname(os.path.abspath(target)))
+                return _create_beside(target)
+        self._make_folder(os.path.dirname(os.path.abspath(target)))
+        return _create_beside(target)
+
     def _make_folder(self, folder: str) -> None:
         missing = []
         while not os.path.isdir(folder):
             missing.append(folder)
             folder = os.path.dirname(folder)
         for name in reversed(missing):
-            os.mkdir(name)
-            self._folders.append(name)
+            try:
+                os.mkdir(name)
+            except FileExistsError:
+                if not os.path.isdir(name):
+                    raise
+                # Another process made it between the look and now: it is theirs to take back.
+            else:
+                self._folders.append(name)
 
     def _commit(self) -> None:
         target = self.targets[0] if self.targets else ""
