@@ -17,6 +17,7 @@ import pytest
 from sigsep_classic.kernels import cuda
 
 ARCHITECTURES = (75, 80, 90)
+COMMONEST = 80
 # Constant sets whose working set is larger than the registers.
 MAY_SPILL = {("sliding_median", "SIZE=201")}
 # Operations whose float build computes in double on purpose.
@@ -104,27 +105,25 @@ def kernel_names(text: str) -> set[str]:
     return set(re.findall(rf"__global__\s+{bounds}void\s+{bounds}(\w+)", text))
 
 
-def cases() -> list[Any]:
-    """Return one case for each operation and each of the constant sets its module names."""
+def builds() -> list[Any]:
+    """Return what is built: each operation with each constant set its module names for one generation of GPU.
+
+    With the first of its sets it is built for the other generations too.
+    """
     found = []
     for op in cuda.sources():
         module = importlib.import_module(f"sigsep_classic.kernels.{op}")
-        for constants in getattr(module, "CUDA_CONSTANTS", ({},)):
+        for number, constants in enumerate(getattr(module, "CUDA_CONSTANTS", ({},))):
             label = ",".join(f"{k}={v}" for k, v in sorted(constants.items()))
-            marks = pytest.mark.slow if op in TAKE_LONG else ()
-            found.append(pytest.param(op, constants, label, id=f"{op}-{label or 'plain'}", marks=marks))
+            for arch in (COMMONEST,) if number else ARCHITECTURES:
+                marks = pytest.mark.slow if op in TAKE_LONG or arch != COMMONEST else ()
+                name = f"{op}-{label or 'plain'}-{arch}"
+                found.append(pytest.param(op, constants, label, arch, id=name, marks=marks))
     return found
 
 
-@pytest.mark.parametrize(
-    ("arch", "real"),
-    [
-        pytest.param(arch, real, marks=() if arch == 80 else pytest.mark.slow)
-        for arch in ARCHITECTURES
-        for real in sorted(cuda.REALS)
-    ],
-)
-@pytest.mark.parametrize(("op", "constants", "label"), cases())
+@pytest.mark.parametrize("real", sorted(cuda.REALS))
+@pytest.mark.parametrize(("op", "constants", "label", "arch"), builds())
 def test_every_source_compiles_without_warnings_or_spills(nvrtc, op, constants, label, arch, real):
     if arch not in nvrtc.nvrtcGetSupportedArchs()[1]:
         pytest.skip(f"this NVRTC no longer compiles for sm_{arch}")

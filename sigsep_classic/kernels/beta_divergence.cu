@@ -1,13 +1,7 @@
 // Sums of the beta-divergence over a tile of problems, V read once: a block sums `per_block` entries of one problem.
-// kind 0: Itakura-Saito, 1: Kullback-Leibler, 5: Euclidean, else any beta (in double, as its terms cancel).
 #define THREADS 256
 
-__device__ inline double general(double v, double m, double beta) {
-  const bool near_one = beta > 0.5;
-  const double x = v / m, delta = beta - 1.0, logs = log(near_one && x < 1e-300 ? 1e-300 : x);
-  const double inner = near_one ? x * expm1(delta * logs) / delta : expm1(beta * logs) / beta;
-  return pow(m, beta) * (inner - x + 1.0) / (near_one ? beta : delta);
-}
+#include "beta_entry.cuh"
 
 // Frames t0 … t0 + rows of the problems from `problem` on, see beta_nmf.cu; blockIdx.y is one of them. The model is in P.
 extern "C" __global__ void divergence(const real* V, const real* M, const long long* bounds, const real* P,
@@ -27,20 +21,7 @@ extern "C" __global__ void divergence(const real* V, const real* M, const long l
     const long long j = (own[0] + t0 + row) * n_freq + (i - row * n_freq);
     const real weight = weighted ? M[j] : real(1);
     if (weight == real(0)) continue;
-    const real modelled = P[(long long)slot * size + i];
-    real value = V[j] * gain, model = modelled > floor_ ? modelled : floor_;
-    if (beta <= 0.0 && value < least) value = least;
-    if (kind == 5) {
-      total += weight * (real(0.5) * (value - modelled) * (value - modelled));
-    } else if (kind == 0) {
-      const real ratio = value / model;
-      total += weight * (ratio - log(ratio) - real(1));
-    } else if (kind == 1) {
-      const real ratio = value / model;
-      total += weight * (value * log(ratio > real(1e-37) ? ratio : real(1e-37)) - value + model);  // 0 log 0 = 0
-    } else {
-      total += weight * general(value, model, beta);
-    }
+    total += weight * beta_entry(V[j] * gain, P[(long long)slot * size + i], kind, beta, floor_, least);
   }
   held[threadIdx.x] = total;
   for (int half = THREADS / 2; half > 0; half /= 2) {

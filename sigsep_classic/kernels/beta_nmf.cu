@@ -1,60 +1,11 @@
 // Elementwise parts of the beta-NMF updates. kind 0: Itakura-Saito, 1: Kullback-Leibler, 3: beta = 0.5, 4: beta = 1.5,
 // 5: Euclidean, 2: any beta. Without weights M is 1; where M is 0, V is not looked at.
 
-struct Beta {
-  int kind;
-  real beta, gain, floor_, least;
-};
+#include "beta_ratios.cuh"
 
-// From an entry of V and of the model to V model^(beta-2) and model^(beta-1).
-__device__ inline void ratio(const Beta& b, real data, real modelled, real* above, real* below) {
-  const real model = modelled > b.floor_ ? modelled : b.floor_;
-  const real value = data * b.gain;
-  if (b.kind == 1) {
-    *above = value / model;
-    *below = real(1);
-  } else if (b.kind == 0) {
-    const real inverse = real(1) / model;
-    *above = (value > b.least ? value : b.least) * inverse * inverse;
-    *below = inverse;
-  } else if (b.kind == 3) {
-    const real inverse = real(1) / model;
-    *below = sqrt(inverse);
-    *above = value * inverse * *below;
-  } else if (b.kind == 4) {
-    *below = sqrt(model);
-    *above = value / *below;
-  } else if (b.kind == 5) {
-    *below = model;
-    *above = value;
-  } else {
-    *below = pow(model, b.beta - real(1));
-    const real kept = b.beta < real(0) && value < b.least ? b.least : value;
-    *above = kept * *below / model;
-  }
-}
-
-// From V and the model in P to N = M V P^(beta-2) and M P^(beta-1).
-extern "C" __global__ void ratios(const real* V, const real* M, real* N, real* P, long long size, int kind,
-                                  int weighted, real beta, real gain, real floor_, real least) {
-  const long long i = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-  if (i >= size) return;
-  const real weight = weighted ? M[i] : real(1);
-  if (weight == real(0)) {
-    N[i] = real(0);
-    P[i] = real(0);
-    return;
-  }
-  const Beta b = {kind, beta, gain, floor_, least};
-  real above, below;
-  ratio(b, V[i], P[i], &above, &below);
-  N[i] = above * weight;
-  P[i] = below * weight;
-}
-
-// The same for a tile of problems: frames t0 … t0 + rows of each of those from `problem` on, whose frames lie in V (and M)
-// from bounds[2 problem] on, bounds[2 problem + 1] of them; beyond them N and P are 0. The model is in N; P is wanted
-// only where it is not 1 everywhere (`both`).
+// From V and the model to N = M V model^(beta-2) and P = M model^(beta-1) for a tile of problems: frames t0 … t0 + rows of
+// each of those from `problem` on, whose frames lie in V (and M) from bounds[2 problem] on, bounds[2 problem + 1] of them;
+// beyond them N and P are 0. The model is in N; P is wanted only where it is not 1 everywhere (`both`).
 extern "C" __global__ void tile_ratios(const real* V, const real* M, const long long* bounds, real* N, real* P,
                                        int size, int n_freq, int rows, int problem, long long t0, int kind,
                                        int weighted, int both, real beta, real gain, real floor_, real least) {
@@ -68,8 +19,7 @@ extern "C" __global__ void tile_ratios(const real* V, const real* M, const long 
   const real weight = !inside ? real(0) : weighted ? M[j] : real(1);
   real above = real(0), below = real(0);
   if (weight != real(0)) {
-    const Beta b = {kind, beta, gain, floor_, least};
-    ratio(b, V[j], N[i], &above, &below);
+    beta_ratios(V[j] * gain, N[i] > floor_ ? N[i] : floor_, kind, beta, least, &above, &below);
   }
   N[i] = above * weight;
   if (both) P[i] = below * weight;

@@ -104,6 +104,23 @@ def _weigh(weights, t0, N, P, kind):  # type: ignore[no-untyped-def]
                 p[f] = p[f] * w[f]
 
 
+# Copies and sums are spelt out: numba compiles whole-array ones with messages about shapes, for seconds.
+
+
+@jit(error_model="numpy")
+def _copy(rows, out, first):  # type: ignore[no-untyped-def]
+    for a in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            out[first + a, k] = rows[a, k]
+
+
+@jit(error_model="numpy")
+def _add(rows, total):  # type: ignore[no-untyped-def]
+    for a in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            total[a, k] += rows[a, k]
+
+
 @jit(error_model="numpy")
 def _sweep_blocks(  # type: ignore[no-untyped-def]
     first, stop, V, weights, W, H, of_H, kind, shape, numbers, above_H, below_H, above_W, below_W
@@ -120,7 +137,8 @@ def _sweep_blocks(  # type: ignore[no-untyped-def]
     part = np.empty((n_freq if of_W else 0, n_k), V.dtype)
     columns = np.zeros(n_k, V.dtype)
     for f in range(n_freq):
-        columns += W[f]
+        for k in range(n_k):
+            columns[k] += W[f, k]
     for slot in range(first, stop):
         for tile in range(slot * per_slot, (slot + 1) * per_slot):
             t0, t1 = tile * rows, min((tile + 1) * rows, n_frames)
@@ -141,24 +159,28 @@ def _sweep_blocks(  # type: ignore[no-untyped-def]
             if of_H:
                 np.dot(N, W, above)
                 if lone:
-                    below[:] = columns
+                    for t in range(n):
+                        for k in range(n_k):
+                            below[t, k] = columns[k]
                 else:
                     np.dot(P, W, below)
                 if above_H.size:
-                    above_H[t0:t1], below_H[t0:t1] = above, below
+                    _copy(above, above_H, t0)
+                    _copy(below, below_H, t0)
                 else:
                     _multiply_rows(H[t0:t1], above, below, numbers)
             if of_W:
                 if of_H:
                     _joint_rows(H[t0:t1], scaled, later, numbers)
                 np.dot(N.T, scaled, part)
-                above_W[slot] += part
+                _add(part, above_W[slot])
                 if lone:
                     for t in range(n):
-                        below_W[slot, 0] += later[t]
+                        for k in range(n_k):
+                            below_W[slot, 0, k] += later[t, k]
                 else:
                     np.dot(P.T, later, part)
-                    below_W[slot] += part
+                    _add(part, below_W[slot])
 
 
 @jit(error_model="numpy")

@@ -70,7 +70,7 @@ extern "C" __global__ void partial_sums(const real* V, const real* M, double* su
   if (c < columns)
     for (long long r = begin; r < end; r++) {
       const long long cell = (first_row + r) * stride + first_column + c;
-      total += (double)beta_entry(V[cell] * gain, M[r * columns + c], kind, beta, floor_, least);
+      total += beta_entry(V[cell] * gain, M[r * columns + c], kind, beta, floor_, least);
     }
   held[thread] = total;
   for (int half = THREADS / 2; half > 0; half /= 2) {

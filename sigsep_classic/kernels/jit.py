@@ -5,7 +5,10 @@ processes that save different signatures at once can number their files alike. H
 
 * the cache folder is named by a hash of every source in ``kernels/`` and the versions that matter;
 * it is probed by writing, and without a writable folder functions are compiled in memory;
-* a file lock makes each save (index and data) one step; an unreadable entry counts as absent.
+* a file lock makes each save (index and data) one step; an unreadable entry counts as absent;
+* what may change the order of sums (``fastmath``) is inlined into its callers: compiled by itself and compiled again
+  as part of a caller it would round differently, and which of the two a process runs depends on what it compiled
+  itself and what it read from the cache.
 
 ``NUMBA_DISABLE_JIT=1`` is honoured: kernels then take their NumPy line, see `enabled`.
 """
@@ -41,7 +44,7 @@ class Jitted:
     def __init__(self, function: Callable[..., Any], **options: Any) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.options = options
+        self.options = {"forceinline": True, **options} if options.get("fastmath") else options
         self._dispatcher: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Any:

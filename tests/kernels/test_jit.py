@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import sigsep_classic
-from tests.reference.sliding_median import sliding_median
+from tests.reference.shrinkage import shrinkage
 from tests.reference.soft_mask import soft_mask
 
 pytestmark = pytest.mark.slow
@@ -22,22 +22,23 @@ PACKAGE = Path(sigsep_classic.__file__).parent
 RUN = """
 import json, sys
 import numpy as np
-from sigsep_classic.kernels import jit, sliding_median, soft_mask
+from sigsep_classic.kernels import jit, shrinkage, soft_mask
 V = (np.arange(60.0).reshape(1, 6, 10) * 7 % 11).astype(sys.argv[1])
-M = sliding_median.sliding_median(V, 5, axis=-1)
-S = soft_mask.soft_mask(V, M)
-stats = [f.dispatcher.stats for f in (sliding_median._median_blocks, soft_mask._shares)] if jit.enabled() else []
+S = soft_mask.soft_mask(V, V[:, ::-1].copy())
+D = V[0]
+M, B, left = shrinkage.shrinkage(D, D / 2, D / 3, D / 4, growth=1.5, threshold=1.0)
+stats = [f.dispatcher.stats for f in (shrinkage._pass, soft_mask._shares)] if jit.enabled() else []
 folder = jit.cache_folder() if jit.enabled() else None
 print(json.dumps({
-    "values": [float(M.sum()), float(S.sum())],
+    "values": [float(M.sum()), float(S.sum()), left],
     "hits": sum(sum(s.cache_hits.values()) for s in stats),
     "misses": sum(sum(s.cache_misses.values()) for s in stats),
     "folder": folder and str(folder),
 }))
 """
 V = np.arange(60.0).reshape(1, 6, 10) * 7 % 11
-M = sliding_median(V, 5, axis=-1)
-RIGHT = [M.sum(), soft_mask(V, M).sum()]
+M, B, left = shrinkage(V[0], V[0] / 2, V[0] / 3, V[0] / 4, growth=1.5, threshold=1.0)
+RIGHT = [M.sum(), soft_mask(V, V[:, ::-1]).sum(), left]
 
 
 def environment(**more: str) -> dict[str, str]:
