@@ -87,10 +87,11 @@ class Page:
             raise RuntimeError(json.dumps(found["exceptionDetails"]))
         return found["result"].get("value")
 
-    def open(self, path):
-        """Load a file."""
-        self.send("Page.navigate", url=path.as_uri())
-        self.until(f"document.readyState === 'complete' && location.href === {path.as_uri()!r}")
+    def open(self, place):
+        """Load a file, or what is at an address."""
+        url = place if isinstance(place, str) else place.as_uri()
+        self.send("Page.navigate", url=url)
+        self.until(f"document.readyState === 'complete' && location.href === {url!r}")
 
     def until(self, expression):
         """Wait for an expression to be true."""
