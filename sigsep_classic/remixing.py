@@ -27,6 +27,7 @@ FILTERS = ("lowpass", "highpass", "bandpass", "bandstop")
 MOST_DB = 200.0
 """Largest gain and least, in dB, either way."""
 _ORDER = 4
+_FORGOTTEN = 1e-6
 _PLACES = {"left": -1.0, "center": 0.0, "centre": 0.0, "right": 1.0}
 _NUMBER = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)"
 
@@ -302,19 +303,51 @@ def _dried(stem: Array, sample_rate: float) -> Array:
 
 def _filtered(stem: Array, sample_rate: float, kind: str, edges: tuple[float, ...]) -> Array:
     """Return a stem through a Butterworth filter forth and back (no delay); on the host, where filters recur."""
-    from scipy.signal import butter, sosfiltfilt
+    from scipy.signal import sosfiltfilt
+
+    sections = _sections(sample_rate, kind, edges)
+    samples = to_host(stem).astype(np.float64)
+    longest = samples.shape[-1] - 1
+    padding = min(3 * (2 * len(sections) + 1), longest)
+    y = sosfiltfilt(sections, samples, axis=-1, padlen=padding)
+    return namespace(stem).asarray(y.astype(stem.dtype))
+
+
+def _sections(sample_rate: float, kind: str, edges: tuple[float, ...]) -> np.ndarray:
+    from scipy.signal import butter
 
     for edge in edges:
         if edge >= sample_rate / 2:
             raise ParameterError(
                 f"{kind} {edge:g} Hz; at {sample_rate:g} Hz it must be below {sample_rate / 2:g}"
             )
-    sections = butter(_ORDER, edges if len(edges) > 1 else edges[0], kind, fs=sample_rate, output="sos")
-    samples = to_host(stem).astype(np.float64)
-    longest = samples.shape[-1] - 1
-    padding = min(3 * (2 * len(sections) + 1), longest)
-    y = sosfiltfilt(sections, samples, axis=-1, padlen=padding)
-    return namespace(stem).asarray(y.astype(stem.dtype))
+    found: np.ndarray = butter(
+        _ORDER, edges if len(edges) > 1 else edges[0], kind, fs=sample_rate, output="sos"
+    )
+    return found
+
+
+def reach(change: Change, sample_rate: float) -> int:
+    """Return how many samples away a sample still counts in `changed`, to -120 dB; without ``dry``, which has no end.
+
+    Parameters
+    ----------
+    change : Change
+        Of one stem.
+    sample_rate : float
+        In Hz.
+
+    Raises
+    ------
+    ParameterError
+        A filter's edge is not below half the sample rate.
+    """
+    found = 0.0
+    for kind, edges in change.filters:
+        sections = _sections(sample_rate, kind, edges)
+        slowest = max(float(abs(np.roots(section[3:])).max()) for section in sections)
+        found += math.log(_FORGOTTEN) / math.log(min(max(slowest, 1e-6), 1 - 1e-12))
+    return math.ceil(found)
 
 
 METHODS_FOR: tuple[tuple[str, tuple[str, ...]], ...] = (

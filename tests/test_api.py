@@ -8,9 +8,22 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sigsep_classic import HPSS, METHODS, NMF, STFT, Waveform, backend, errors, save, separate, synthesize
+from sigsep_classic import (
+    HPSS,
+    METHODS,
+    NMF,
+    STFT,
+    Waveform,
+    backend,
+    errors,
+    save,
+    separate,
+    separate_many,
+    synthesize,
+)
 from sigsep_classic.api import make_method
-from sigsep_classic.pipeline import level, separate_array
+from sigsep_classic.pipeline import separate_array
+from sigsep_classic.synthesis import level
 
 RATE = 8000
 QUICK = {"n_components": 3, "n_iter": 5, "tol": 0}
@@ -338,3 +351,23 @@ def test_a_number_of_sources_is_the_methods_where_it_has_one():
     one = separate(x, 44100, method="ica", n_sources=1)
     assert list(one) == ["source1", "residual"]
     assert one.method.n_sources == 1
+
+
+# ---- progress
+
+
+def test_progress_is_a_bar_of_iterations_or_of_recordings_and_changes_nothing(song, capsys):
+    seen = []
+    options = {"method": "nmf", **QUICK}
+    quiet = separate(song, RATE, **options, callback=lambda i, model: seen.append(i))
+    assert capsys.readouterr().err == ""
+    shown = separate(song, RATE, **options, callback=lambda i, model: seen.append(i), progress=True)
+    assert "nmf: " in capsys.readouterr().err
+    assert seen == 2 * seen[: len(seen) // 2]
+    for name in quiet:
+        assert_array_equal(shown[name], quiet[name])
+    found = list(separate_many([song, song], RATE, progress=True))
+    assert len(found) == 2
+    assert "2/2" in capsys.readouterr().err
+    with pytest.raises(errors.ParameterError, match="progress is 'yes'"):
+        separate(song, RATE, progress="yes")

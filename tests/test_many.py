@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from sigsep_classic import HPSS, NMF, errors, save, separate, separate_many
 from sigsep_classic.api import overlap
 from sigsep_classic.api.ahead import ahead
+from sigsep_classic.planning import memory_estimate
 
 RATE = 8000
 
@@ -244,6 +245,21 @@ def test_batches_stay_below_a_number_of_samples(sizes, monkeypatch):
     monkeypatch.setattr(overlap, "BATCH_SAMPLES", 4000)
     list(separate_many(clips(900, 900, 900, 900, 900), RATE, method=Together(), batch=5))
     assert sizes == [2, 2]
+
+
+def test_a_memory_limit_means_what_it_means_for_separate(sizes):
+    sources = clips(30_000, 2000)
+    for method in (NMF(n_components=2, n_iter=3), HPSS()):
+        found = list(separate_many(sources, RATE, method=method, memory_limit="1M"))
+        for x, sep in zip(sources, found, strict=True):
+            alone = separate(x, RATE, method=method, memory_limit="1M")
+            assert_same(sep, alone)
+            assert (sep.info["plan"], sep.info["memory_limit"]) == (alone.info["plan"], 2**20)
+    least = 2 * memory_estimate(Together(), channels=2, n_samples=900, sample_rate=RATE)
+    list(separate_many(clips(900, 900, 900), RATE, method=Together(), batch=3, memory_limit=least))
+    assert sizes == [2]
+    with pytest.raises(errors.ParameterError, match="memory_limit is 'lots'"):
+        separate_many(sources, RATE, memory_limit="lots")
 
 
 # ---- on a GPU, as far as a stand-in is one

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import sigsep_classic as ssc
 from sigsep_classic import sets
 from sigsep_classic.backend import n_threads
 from sigsep_classic.errors import AudioError, DeviceError, OutputError, ParameterError
-from sigsep_classic.sets import Manifest, Unit, engines, read_manifest, results, run, write_manifest
+from sigsep_classic.sets import Manifest, Unit, engines, read_manifest, results, run, work, write_manifest
 
 
 @pytest.fixture
@@ -178,6 +180,25 @@ def test_results_are_those_of_separate_with_a_record_that_says_how(folder: Path)
     assert {"device", "machine", "versions", "seconds", "peak", "gain", "clipped", "warnings"} <= set(record)
 
 
+def test_a_file_beyond_the_memory_limit_goes_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    song = ssc.synthesize("song", seconds=0.5, seed=3, sample_rate=8000).mixture
+    ssc.save("in/0.wav", np.tile(song, 200), 8000, subtype="float32")
+    manifest = Manifest(units=[Unit(file="in/0.wav", method="hpss")])
+    run(manifest, "whole", residual=True)
+    monkeypatch.setattr(work, "_whole", None)
+    run(manifest, "out", memory_limit=30_000_000, residual=True)
+    pieces, whole = (
+        json.loads(Path(f"{root}/in/0/hpss/record.json").read_text()) for root in ("out", "whole")
+    )
+    for record in (pieces, whole):
+        del record["seconds"], record["peak"]
+    assert pieces == whole
+    for name in pieces["outputs"].values():
+        a, b = (ssc.load(f"{root}/in/0/hpss/{name}").samples for root in ("out", "whole"))
+        assert_allclose(a, b, rtol=0, atol=10 ** (-90 / 20))
+    complete()
+
+
 def test_a_saved_model_is_applied_to_all_files(folder: Path) -> None:
     sep = ssc.separate("in/0.wav", method="nmf", n_components=3, n_iter=4)
     sep.save_model("m.npz", frames=False)
@@ -326,7 +347,7 @@ def test_joblib_drives_units_with_any_of_its_backends(folder: Path) -> None:
     manifest = Manifest(units=units())
     tasks = sets.tasks(manifest, "out")
     with (
-        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as local,
         distributed.Client(local),
         joblib.parallel_config("dask"),
     ):

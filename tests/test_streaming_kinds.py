@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from sigsep_classic import METHODS, STFT, synthesize
+from sigsep_classic import METHODS, STFT, Waveform, synthesize
 from sigsep_classic.pipeline import separate_array
 from sigsep_classic.planning import plan, with_piece
 from sigsep_classic.streaming.arrays import separate_in_pieces
@@ -215,6 +215,46 @@ def test_a_swap_of_sources_between_chunks_is_undone(song):
     joined = np.concatenate([block["source1"] for block in blocks], axis=1)
     whole = separate_array(x, RATE, Swapping(), frontend=FRONTEND)["source1"]
     assert ((joined - whole) ** 2).sum() < 1e-3 * (whole**2).sum()
+
+
+class Restless:
+    """ICA with its sources in another order each time it is asked."""
+
+    name = "restless"
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def default_frontend(self, sample_rate):
+        return Waveform()
+
+    def fit(self, X, *, callback=None):
+        model = METHODS["ica"](n_iter=20).fit(X)
+        return model.reordered(self.rng.permutation(model.n_components).tolist())
+
+
+def test_five_minutes_of_a_method_that_swaps_keep_their_order_and_have_no_seams():
+    rng, rate, seconds = np.random.default_rng(3), 1000, 300
+    t = np.arange(seconds * rate) / rate
+    loudness = 1.2 + np.sin(2 * np.pi * t / np.array([[7.0], [11.0], [13.0]]))
+    sources = rng.laplace(size=(3, len(t))) * loudness
+    A = rng.standard_normal((3, 3)) + np.eye(3)
+    x = A @ sources
+    chunk, overlap = 30 * rate, 2 * rate
+    blocks = list(in_chunks([x], rate, Restless(), frontend=None, chunk=chunk, overlap=overlap))
+    found = np.stack([np.concatenate([block[f"source{k}"] for block in blocks], axis=1) for k in (1, 2, 3)])
+    assert_allclose(found.sum(axis=0), x, rtol=0, atol=1e-6 * abs(x).max())
+    images = A.T[:, :, None] * sources[:, None]
+    energy = np.einsum("nct,nct->n", images, images)
+    likeness = np.einsum("nct,mct->nm", found, images) / energy
+    images = images[np.argmax(likeness, axis=1)]
+    error = ((found - images) ** 2).sum(axis=1)  # (sources, samples)
+    level = (images**2).sum(axis=1)
+    by_second = error.reshape(3, seconds, rate).sum(axis=2) / level.reshape(3, seconds, rate).sum(axis=2)
+    assert by_second.max() < 0.2  # a swap would be more than 1
+    starts = np.arange(chunk - overlap, len(t) - chunk, chunk - overlap)
+    at_seams = np.isin(np.arange(len(t)), (starts[:, None] + np.arange(overlap)).ravel())
+    assert error[:, at_seams].mean() < 1.5 * error[:, ~at_seams].mean()
 
 
 def test_samples_are_spread_over_the_recording():

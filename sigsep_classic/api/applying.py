@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import Any
 
-import numpy as np
-
 from sigsep_classic import audio
-from sigsep_classic.api.separating import _like, _regrouped, read, samples_on
-from sigsep_classic.backend import device_of, from_foreign, namespace
-from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.pipeline import Groups, level, stems_of
+from sigsep_classic.api.ends import given_back, placed, read
+from sigsep_classic.backend import from_foreign, to_host
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.memory import memory_bytes
 from sigsep_classic.separation import Separation
 from sigsep_classic.storage import SavedModel, load_model
 from sigsep_classic.storage.models import as_saved, check_applies
-from sigsep_classic.storage.values import on_device_of
+from sigsep_classic.streaming import running
+from sigsep_classic.streaming.applying import Application, Learnt
+from sigsep_classic.synthesis import Groups
 from sigsep_classic.typing import FrontEnd
 
 
@@ -31,6 +30,7 @@ def apply(
     groups: Groups = None,
     n_sources: int | None = None,
     device: str | None = None,
+    memory_limit: str | int | None = None,
 ) -> Separation:
     """Return the stems of a recording by a model that was fitted to another.
 
@@ -49,8 +49,8 @@ def apply(
         As for `separate`; default: as for the recording that the model is of.
     groups, n_sources : optional
         As for `separate`; default: the stems of the recording that the model is of.
-    device : str, optional
-        As for `separate`.
+    device, memory_limit : optional
+        As for `separate`: what would take more goes block by block.
 
     Returns
     -------
@@ -63,6 +63,8 @@ def apply(
         What the method finds holds for its own recording only, or the rate is another.
     ShapeError
         The recording has another number of channels than the model's.
+    OutOfMemoryError
+        A mask or phases that need all frames do not fit into ``memory_limit``.
     AudioError
         A file can't be read.
 
@@ -82,50 +84,25 @@ def apply(
         raise ParameterError(
             "the model does not know its front-end; give frontend=STFT(...), the one it was found on"
         )
+    limit = memory_bytes(memory_limit)
     given, sample_rate, track, info = read(source, sample_rate)
-    _check_rate(saved, sample_rate, track)
+    check_rate(saved, sample_rate, track)
     checked = audio.check_samples(from_foreign(given), host=False)
-    x = samples_on(checked, device)
-    with device_of(x):
-        found = _applied(on_device_of(saved.model, x), frontend.analyze(x / x.dtype.type(level(x))))
-        if groups is None and n_sources is None:
-            groups = saved.groups
-        mask, phase = mask or saved.mask, phase or saved.phase
-        grouped = partial(stems_of, found, x, sample_rate, frontend)
-        stems, members = grouped(mask=mask, phase=phase, groups=groups, n_sources=n_sources)
-    info["device"] = "cpu" if namespace(x) is np else "cuda"
-    return Separation(
-        stems={name: _like(stem, given) for name, stem in stems.items()},
-        mixture=_like(checked, given),
-        sample_rate=sample_rate,
-        model=found,
-        method=saved.method,
-        frontend=frontend,
-        groups=members,
-        mask=mask,
-        phase=phase,
-        grouped=partial(_regrouped, grouped, x, given),
-        track=track,
-        info=info,
+    learnt = Learnt(saved=saved, frontend=frontend, groups=groups, n_sources=n_sources)
+    request = running.Request(
+        method=saved.method, frontend=frontend, mask=mask or saved.mask, phase=phase or saved.phase
     )
+    x, where = placed(checked, device)
+    application = Application(x=x, sample_rate=sample_rate, request=request, learnt=learnt)
+    sep, facts = application.planned(where, limit)
+    mixture = to_host(checked) if facts["device"] == "cpu" else checked
+    return given_back(sep, given, track=track, info={**info, **facts}, mixture=mixture)
 
 
-def _check_rate(saved: SavedModel, sample_rate: int, track: str) -> None:
+def check_rate(saved: SavedModel, sample_rate: int, track: str) -> None:
+    """Refuse a recording of another rate than the model's."""
     if saved.sample_rate is not None and saved.sample_rate != sample_rate:
         raise ParameterError(
             f"{track} has {sample_rate} Hz and the model is of {saved.sample_rate} Hz; resample it, or say "
             f"sample_rate={saved.sample_rate} with a file"
         )
-
-
-def _applied(model: Any, X: Any) -> Any:
-    """Return the model of other frames X (channels, freq, frames), checked to be of as many channels and bins."""
-    known: Any = None
-    if hasattr(model, "A") or hasattr(model, "G"):  # one filter for each channel and frequency
-        known = tuple(model.mixture.shape[:2])
-    elif hasattr(model, "Q"):
-        known = (len(model.Q), len(model.W))
-    if known is not None and known != tuple(X.shape[:2]):
-        there = f"the recording has {len(X)} and {X.shape[1]}"
-        raise ShapeError(f"the model is of {known[0]} channels and {known[1]} frequencies; {there}")
-    return model.apply(X)

@@ -7,7 +7,9 @@ import os
 from typing import Any
 
 from sigsep_classic import audio
-from sigsep_classic.api.separating import make_method, read, separate
+from sigsep_classic.api.ends import read
+from sigsep_classic.api.methods import make_method
+from sigsep_classic.api.separating import separate
 from sigsep_classic.backend import from_foreign
 from sigsep_classic.checks import check_range
 from sigsep_classic.errors import ParameterError
@@ -81,6 +83,8 @@ def denoise(
     if hum is False:
         sep = separate(given, sample_rate, method=factorizer, frontend=frontend, **where)
         return sep.replace(track=track, info={**info, **sep.info})
+    if hum is None:
+        raise ParameterError("hum is None; give True, False, or a frequency in Hz")
     dehum = Dehum(frequency=None if hum is True else hum)
     first = separate(given, sample_rate, method=dehum, **where)
     sep = separate(first["clean"], sample_rate, method=factorizer, frontend=frontend, **where)

@@ -7,11 +7,15 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
+from sigsep_classic.api.ends import read
+from sigsep_classic.api.methods import make_method
 from sigsep_classic.api.overlap import batch_size, run
-from sigsep_classic.api.separating import Request, make_method, read
+from sigsep_classic.api.progress import counted
+from sigsep_classic.api.separating import Request
 from sigsep_classic.backend import resolve_device
 from sigsep_classic.checks import check_choice, check_count
 from sigsep_classic.errors import ParameterError
+from sigsep_classic.memory import memory_bytes
 from sigsep_classic.separation import Separation
 
 ON_ERROR = ("raise", "yield")
@@ -34,6 +38,8 @@ def separate_many(
     order: str | None = None,
     positions: Any = None,
     callback: Any = None,
+    memory_limit: str | int | None = None,
+    progress: bool = False,
     **parameters: Any,
 ) -> Iterator[Separation]:
     """Return an iterator over the stems of many recordings, in their order.
@@ -59,6 +65,11 @@ def separate_many(
         An error ends the iteration, or comes in place of the separation.
     frontend, mask, phase, groups, n_sources, examples, order, positions, callback
         As for `separate`.
+    memory_limit : str or int, optional
+        As for `separate`, for each recording, and for all of a batch; those that are read ahead are beside it. On a
+        GPU the default is what there is: a recording goes in pieces once memory has run out.
+    progress : bool
+        Show a bar of the recordings, in a terminal or a notebook.
     **parameters
         Parameters of a method given by name.
 
@@ -103,8 +114,9 @@ def separate_many(
         device=where,
         stay=device is None,
         batch=batch_size(request.method, where, batch, callback=callback),
+        limit=memory_bytes(memory_limit),
     )
-    return _separations(results, on_error)
+    return counted(progress, _separations(results, on_error), sources)
 
 
 def _check_several(sources: Any) -> None:
@@ -113,6 +125,8 @@ def _check_several(sources: Any) -> None:
         given = repr(sources)
     elif getattr(sources, "ndim", 3) < 3:
         given = f"an array of shape {tuple(sources.shape)}"
+    elif not isinstance(sources, Iterable):
+        given = repr(sources)
     else:
         return
     raise ParameterError(f"sources is {given:.80}; give a list of recordings, or use separate for one")

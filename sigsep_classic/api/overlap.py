@@ -11,7 +11,8 @@ import numpy as np
 
 from sigsep_classic import audio
 from sigsep_classic.api.ahead import ahead
-from sigsep_classic.api.separating import Request, given_back, placed, samples_on
+from sigsep_classic.api.ends import given_back, placed, samples_on
+from sigsep_classic.api.separating import Request
 from sigsep_classic.backend import (
     device_of,
     free_device_memory,
@@ -22,6 +23,7 @@ from sigsep_classic.backend import (
 from sigsep_classic.pipeline import batches
 from sigsep_classic.separation import Separation
 from sigsep_classic.streaming.arrays import separate_planned
+from sigsep_classic.streaming.running import limit_of
 from sigsep_classic.transfers import Moving, Transfers, is_resident, transfers
 from sigsep_classic.typing import Array
 
@@ -55,6 +57,7 @@ def run(
     device: str,
     stay: bool = False,
     batch: int = 1,
+    limit: int | None = None,
     around: Callable[[list[Any]], AbstractContextManager[Any]] = nullcontext,
 ) -> Generator[tuple[Any, Separation | Exception]]:
     """Yield each source with its separation, or what went wrong with it; the engine of `separate_many`.
@@ -74,12 +77,15 @@ def run(
         What lies on a GPU already is computed where it is.
     batch : int
         From `batch_size`.
+    limit : int, optional
+        Bytes that a recording, or a batch, may take; what takes more goes in pieces, or alone. Default: on the CPU the
+        share of what is free that `separate` takes, on a GPU what there is.
     around : callable
         Is given the sources that are to be computed at once, and returns a context that they are computed in.
     """
     moves = transfers(device)
     clips = ahead((_loaded(source, load, moves) for source in sources), max(READ_AHEAD, batch))
-    work = _Work(ask, None if stay else device, moves, around, {})
+    work = _Work(ask, None if stay else device, moves, around, {}, _limit(limit, device))
     done = _computed(_windows(clips, batch), work)
     try:
         with closing(ahead(done, 1) if moves.overlap else done) as results:
@@ -146,32 +152,48 @@ class _Work(NamedTuple):
     moves: Transfers
     around: Callable[[list[Any]], AbstractContextManager[Any]]
     learnt: dict[Any, tuple[Any, list[str]]]
+    limit: int | None
+
+    def fits(self, clips: list[_Clip]) -> bool:
+        """Say whether recordings fit, one or as a batch."""
+        if self.limit is None:
+            return True
+        sizes = [
+            self.ask(clip.sample_rate).takes(clip.samples, clip.sample_rate)
+            for clip in clips
+            if clip.samples is not None
+        ]
+        return sum(sizes) <= self.limit
+
+
+def _limit(limit: int | None, device: str) -> int | None:
+    return limit_of(None, device) if limit is None and device == "cpu" else limit
 
 
 def _computed(windows: Generator[list[_Clip]], work: _Work) -> Generator[_Clip]:
     """Yield recordings with their results, whose stems are on their way to the host."""
     with closing(windows), work.moves.working():
         for window in windows:
-            for group in _alike(window, work.ask):
+            for group in _alike(window, work):
                 with work.around([clip.source for clip in group]):
                     _compute(group, work)
             yield from window
 
 
-def _alike(window: list[_Clip], ask: Ask) -> list[list[_Clip]]:
+def _alike(window: list[_Clip], work: _Work) -> list[list[_Clip]]:
     """Return the recordings that wait for a result in lists of those that can be fitted at once."""
     waiting = [clip for clip in window if clip.result is None]
     if len(waiting) == 1:
         return [waiting]
     kinds: dict[Any, list[tuple[int, _Clip]]] = {}
     for n, clip in enumerate(waiting):
-        kind, length = _kind(clip, ask) or (n, 0)
+        kind, length = _kind(clip, work.ask) or (n, 0)
         kinds.setdefault(kind, []).append((length, clip))
     groups: list[list[_Clip]] = []
     for members in kinds.values():
         shortest = -1.0
         for length, clip in sorted(members, key=lambda member: member[0]):
-            if length > LIKE_LENGTHS * shortest:
+            if length > LIKE_LENGTHS * shortest or not work.fits([*groups[-1], clip]):
                 groups.append([])
                 shortest = length
             groups[-1].append(clip)
@@ -191,17 +213,27 @@ def _kind(clip: _Clip, ask: Ask) -> tuple[Any, int] | None:
 def _compute(group: list[_Clip], work: _Work) -> None:
     """Give recordings that can be fitted at once their results; if that fails, one by one."""
     try:
+        if len(group) == 1 and not _fits(group[0], work):
+            group[0].result = _in_pieces(group[0], work, work.limit)
+            return
         _fulfil(group, work)
     except Exception as error:
         if len(group) == 1:
-            group[0].result = _with_less(group[0], work) if is_out_of_memory(error) else error
+            group[0].result = _in_pieces(group[0], work, None) if is_out_of_memory(error) else error
             return
         for clip in group:
             _compute([clip], work)
 
 
-def _with_less(clip: _Clip, work: _Work) -> Separation | Exception:
-    """Return the separation of a recording that memory did not do for: piece by piece, at last on the CPU."""
+def _fits(clip: _Clip, work: _Work) -> bool:
+    try:
+        return work.fits([clip])
+    except Exception:  # it will be raised again, when it can be said of which recording
+        return True
+
+
+def _in_pieces(clip: _Clip, work: _Work, limit: int | None) -> Separation | Exception:
+    """Return the separation of a recording that memory does not do for: piece by piece, at last on the CPU."""
     clip.sent = None
     free_device_memory()
     rate, request = clip.sample_rate, work.ask(clip.sample_rate)
@@ -212,7 +244,7 @@ def _with_less(clip: _Clip, work: _Work) -> Separation | Exception:
         x, where = placed(checked, work.device)
         learnt = work.learnt.get((rate, x.dtype))
         method, _ = learnt or request.learnt(rate, like=to_device(x[:, :1], where))
-        sep, facts = separate_planned(x, rate, request.of(method), where, None)
+        sep, facts = separate_planned(x, rate, request.of(method), where, limit)
     except Exception as error:
         return error
     return sep.replace(info=facts)
@@ -227,7 +259,7 @@ def _fulfil(group: list[_Clip], work: _Work) -> None:
         if known not in work.learnt:
             work.learnt[known] = request.learnt(rate, like=xs[0])
         method, warnings = work.learnt[known]
-        for clip, sep in zip(group, request.fulfilled(xs, rate, method), strict=True):
+        for clip, sep in zip(group, request.fulfilled(xs, rate, method, limit=work.limit), strict=True):
             if warnings:
                 clip.info["warnings"] = [*clip.info.get("warnings", ()), *warnings]
             if clip.samples is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sigsep_classic.api.separating import separate
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.remixing import Change, method_for, parse
 from sigsep_classic.separation import Separation
@@ -57,6 +58,8 @@ def remix(
     >>> list(softer)
     ['remix']
     """
+    if not isinstance(changes, (str, Mapping)) or not changes:
+        raise ParameterError(f"changes is {changes!r:.60}; say them as 'vocals -6dB; drums mute', or by name")
     told = parse(changes) if isinstance(changes, str) else dict(changes)
     chosen = method_for(told, METHODS.__contains__) if method is None else method
     where: dict[str, Any] = {"device": device, "memory_limit": memory_limit}

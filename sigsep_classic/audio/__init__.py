@@ -6,8 +6,10 @@ soxr and av are imported by the functions that need them.
 """
 
 from sigsep_classic.audio.codecs import AUDIO_SUFFIXES, Codec, codecs, extensions
+from sigsep_classic.audio.forward import ForwardWriter, forward_encoding
 from sigsep_classic.audio.reading import Audio, AudioInfo, blocks, info, load
 from sigsep_classic.audio.samples import check_samples
+from sigsep_classic.audio.spooling import is_pipe, spooled
 from sigsep_classic.audio.writing import SaveRecord, StemWriter, save, save_all, write_stream
 
 __all__ = [
@@ -15,15 +17,19 @@ __all__ = [
     "Audio",
     "AudioInfo",
     "Codec",
+    "ForwardWriter",
     "SaveRecord",
     "StemWriter",
     "blocks",
     "check_samples",
     "codecs",
     "extensions",
+    "forward_encoding",
     "info",
+    "is_pipe",
     "load",
     "save",
     "save_all",
+    "spooled",
     "write_stream",
 ]

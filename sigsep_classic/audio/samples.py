@@ -95,7 +95,8 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         raise ShapeError(f"{name}: shape {shape} holds no samples; pass at least one")
     if len(shape) == 2 and shape[0] > max(_MANY_CHANNELS, shape[1]):
         raise ShapeError(
-            f"{name}: shape {shape} is {shape[0]} channels of {shape[1]} samples; pass x.T if transposed"
+            f"{name}: shape {shape} is {shape[0]} channels of {shape[1]} samples; pass x.T if transposed (as "
+            "soundfile.read has it)"
         )
 
 

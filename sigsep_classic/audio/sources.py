@@ -34,7 +34,7 @@ _KNOWN_TO_FEW = (
 )
 
 # A stream that has gone on for so long without looking like sound may have no end, as that of /dev/zero.
-_TRIAL_BYTES = 2**20
+TRIAL_BYTES = 2**20
 
 
 class View(io.BufferedIOBase):
@@ -49,6 +49,7 @@ class View(io.BufferedIOBase):
         self.size = file.seek(0, os.SEEK_END) - base
         self.length = self.size
         self.failure: BaseException | None = None
+        self.name = ""  # what messages call it; the type if empty
         self._position = 0
 
     def seekable(self) -> bool:
@@ -158,12 +159,12 @@ def open_source(source: AudioSource) -> Iterator[Source]:
     """
     if isinstance(source, str | os.PathLike):
         path = os.fspath(source)
-        with _open_path(path) as file:
+        with open_path(path) as file:
             spooled = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
             view = _view(lambda: View(_spool(file, path) if spooled else file), path)
-            yield _checked(Source(name=_printable(path), view=view, path=None if spooled else path))
+            yield _checked(Source(name=printable(path), view=view, path=None if spooled else path))
         return
-    name = _printable(str(getattr(source, "name", "") or f"<{type(source).__name__}>"))
+    name = printable(str(getattr(source, "name", "") or f"<{type(source).__name__}>"))
     if not hasattr(source, "read"):
         raise AudioError(
             f"{name}: {type(source).__name__} is no sound file; pass a path or a binary file object"
@@ -178,21 +179,23 @@ def _view(make: Callable[[], View], name: str) -> View:
     try:
         return make()
     except OSError as error:
-        raise _unreadable(_printable(name), error) from None
+        raise unreadable(printable(name), error) from None
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> AudioError:
+def unreadable(name: str, error: OSError | ValueError) -> AudioError:
+    """Return the error for what the system does not open or read."""
     reason = getattr(error, "strerror", None) or error
     return AudioError(f"{name}: can't be opened ({reason}); check the path")
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
     """Spell a file name that is not UTF-8 so that messages about it can be printed."""
     return path.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _open_path(path: str) -> IO[bytes]:
-    name = _printable(path)
+def open_path(path: str) -> IO[bytes]:
+    """Return a regular file, or a named pipe as soon as somebody writes to it, open for reading."""
+    name = printable(path)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISREG(mode):
@@ -206,7 +209,7 @@ def _open_path(path: str) -> IO[bytes]:
     except AudioError:
         raise
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from None
+        raise unreadable(name, error) from None
     if stat.S_ISDIR(mode):
         raise AudioError(f"{name}: is a folder; name the files in it")
     # A device such as /dev/zero never ends.
@@ -258,16 +261,16 @@ def _is_seekable(file: IO[bytes]) -> bool:
 def _spool(file: IO[bytes], name: str) -> io.BytesIO:
     """Read a stream to its end, unless it does not look like sound after a while."""
     parts, size = [], 0
-    while size < _TRIAL_BYTES and (data := file.read(_TRIAL_BYTES - size)):
+    while size < TRIAL_BYTES and (data := file.read(TRIAL_BYTES - size)):
         if isinstance(data, str):
             raise AudioError(f"{name}: is opened as text; open it in binary mode ('rb')")
         parts.append(data)
         size += len(data)
     start = b"".join(parts)
-    if size < _TRIAL_BYTES:
+    if size < TRIAL_BYTES:
         return io.BytesIO(start)
-    if not _may_be_sound(start):
-        raise AudioError(f"{_printable(name)}: can't be read as sound; its first bytes are no sound file's")
+    if not may_be_sound(start):
+        raise AudioError(f"{printable(name)}: can't be read as sound; its first bytes are no sound file's")
     return io.BytesIO(start + file.read())
 
 
@@ -276,7 +279,7 @@ def _is_container(head: bytes) -> bool:
     return head[4:8] == b"ftyp" or head[:4] == b"\x1a\x45\xdf\xa3"
 
 
-def _may_be_sound(head: bytes) -> bool:
+def may_be_sound(head: bytes) -> bool:
     """Say whether these may be the first bytes of a sound file."""
     frame = head[0] == 0xFF and head[1] & 0xE0 == 0xE0  # MPEG, AAC
     return frame or head[:3] == b"ID3" or _is_container(head) or head.startswith((*_KNOWN, *_KNOWN_TO_FEW))

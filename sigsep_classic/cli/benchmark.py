@@ -24,7 +24,8 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     add("--methods", action="append", metavar="NAMES", help=methods)
     model = (
         "a model of yours: path.py:function, taking samples (channels, samples) and a rate and returning stems by "
-        "name, or a command such as 'demucs {input} -o {output}'; NAME=... names its row; may be repeated"
+        "name, a network such as model.onnx:sample_rate=44100,stems=vocals+drums (also .pt, .pt2), or a command such "
+        "as 'demucs {input} -o {output}'; NAME=... names its row; may be repeated"
     )
     add("--model", action="append", default=[], metavar="MODEL", help=model)
     evaluate.add_records(parser, FOLDER)

@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.output import complain, say
+from sigsep_classic.cli.output import complain, say, terminal_width
 from sigsep_classic.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -34,6 +34,13 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     add("--no-report", dest="report", action="store_false", help="the files, but no page")
     add("--no-sounds", dest="sounds", action="store_false", help="a page without players for one track")
     add("--format", choices=FORMATS, default="text", help="what is printed (default: text)")
+    add(
+        "--json",
+        dest="format",
+        action="store_const",
+        const="json",
+        help="print one JSON object, as --format json",
+    )
     metric = "column: csdr, isr, sir, sar, usdr, si_sdr; may be repeated (default: csdr, on the page all)"
     add("--metric", action="append", default=[], metavar="METRIC", help=metric)
     add(
@@ -118,8 +125,9 @@ def _shown(found: Comparison, form: str) -> str:
         return json.dumps(comparison_as_dict(found), allow_nan=False, ensure_ascii=False)
     if form == "csv":
         return printing.as_csv(found.table).rstrip("\n")
-    writers = {"text": printing.as_text, "markdown": printing.as_markdown, "latex": printing.as_latex}
-    return writers[form](found.table)
+    if form == "text":
+        return printing.as_text(found.table, width=terminal_width())
+    return printing.as_markdown(found.table) if form == "markdown" else printing.as_latex(found.table)
 
 
 def _write(

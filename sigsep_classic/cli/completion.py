@@ -14,13 +14,18 @@ from sigsep_classic.errors import ParameterError, SigsepError
 ARGUMENTS = "SHELL"
 INSTALL = 'pip install "sigsep-classic[completion]"'
 
+FILES = frozenset({"FILE", "INPUT", "MANIFEST", "OUT", "PICTURE", "TRACK"})
+FOLDERS = frozenset({"DIR", "FOLDER", "OUTDIR", "ROOT", "SCORES"})
+"""What verbs call their files and folders in --help; a folder among files is completed too."""
+
 
 def add_options(parser: parsing.Parser, words: list[str]) -> None:
     """Add the options of this verb."""
     parser.add_argument("shell", nargs="?", metavar="SHELL", help="bash, zsh, fish …")
     parser.epilog = (
         f"bash: put eval \"$({PROG} completion bash)\" in ~/.bashrc\n"
-        f"zsh:  {PROG} completion zsh > a folder of $fpath, as _{PROG}"
+        f"zsh:  {PROG} completion zsh > a folder of $fpath, as _{PROG}\n"
+        f"fish: {PROG} completion fish > ~/.config/fish/completions/{PROG}.fish"
     )  # fmt: skip
 
 
@@ -50,12 +55,12 @@ def whole_parser(shells: Sequence[str], file: object, directory: object) -> argp
         more = {"every_method": True} if verb == "separate" else {}
         import_module(f"{__package__}.{verb.replace('-', '_')}").add_options(made, [], **more)
         for action in made._actions:
-            if action.dest == "input":
+            if action.metavar in FILES:
                 action.complete = file  # type: ignore[attr-defined]
-            elif action.dest == "output":
+            elif action.metavar in FOLDERS:
                 action.complete = directory  # type: ignore[attr-defined]
-            elif action.dest == "method":
-                action.choices = list(METHODS)
+            elif action.dest == "method" and verb != "compare":  # whose methods are those of its scores
+                action.choices, action.help = list(METHODS), "how to find the stems"
             elif action.dest == "shell":
                 action.choices = list(shells)
         verbs.add_parser(verb, help=summary, parents=[made], add_help=False)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.output import Progress, complain, say, to_json
+from sigsep_classic.cli.output import Progress, complain, say, terminal_width, to_json
 
 # Written down so that --help needs no NumPy; a test holds it to what the library has.
 VARIANTS = ("song", "speech2", "hum", "repeat", "stereo2x2", "convolutive")
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         say(to_json(record))
     elif not options.quiet:
-        say(demo.format_table(record))
+        say(demo.format_table(record, width=terminal_width()))
         page = record.get("page")
         where = f"sounds and scores are in {folder}" + (f"; listen and look: {folder / page}" if page else "")
         complain(where, label="")

@@ -11,7 +11,14 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.output import Progress, complain, log_to_stderr, say, to_json
+from sigsep_classic.cli.output import (
+    Progress,
+    complain,
+    log_to_stderr,
+    say,
+    terminal_width,
+    to_json,
+)
 from sigsep_classic.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -264,7 +271,7 @@ def _finish(options: argparse.Namespace) -> None:
     records, _ = read_folder(options.output)
     write_texts({os.path.join(options.output, "scores.csv"): csv_text(CSV_HEAD, csv_lines(records))})
     if not options.quiet and not options.json and any(not record.error for record in records):
-        say(as_text(merge(records).table))
+        say(as_text(merge(records).table, width=terminal_width()))
         where = f"records are in {options.output}; sigsep-classic compare {options.output} -o report makes the page"
         complain(where, label="")
 

@@ -8,10 +8,24 @@ import platform
 from typing import Any
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.output import say, to_json
+from sigsep_classic.cli.output import say, terminal_width, to_json
 
 PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "librosa", "scikit-learn", "soundfile", "soxr")
-EXTRAS = ("av", "jinja2", "matplotlib", "PyYAML", "shtab", "pyroomacoustics", "cupy-cuda12x", "cupy-cuda13x")
+EXTRAS = (
+    "av",
+    "distributed",
+    "jinja2",
+    "matplotlib",
+    "nicegui",
+    "onnxruntime",
+    "pesq",
+    "pyroomacoustics",
+    "PyYAML",
+    "shtab",
+    "torch",
+    "cupy-cuda12x",
+    "cupy-cuda13x",
+)
 VARIABLES = (
     "SIGSEP_DEVICE",
     "SIGSEP_NUM_THREADS",
@@ -129,7 +143,19 @@ def _as_text(found: dict[str, Any]) -> str:
         "methods": ", ".join(found["methods"]),
         "environment": ", ".join(f"{k}={v}" for k, v in found["environment"].items()) or "-",
     }
-    return "\n".join(f"{name + ':':<18}{text}" for name, text in rows.items())
+    return "\n".join(_row(f"{name + ':':<18}", text) for name, text in rows.items())
+
+
+def _row(name: str, text: str) -> str:
+    """Return a line, or on a terminal as many as it takes."""
+    import textwrap
+
+    width = terminal_width()
+    if width is None or len(name) + len(text) <= width:
+        return name + text
+    left = " " * len(name) if width >= 60 else "    "
+    options: dict[str, Any] = {"break_on_hyphens": False, "break_long_words": False}
+    return "\n".join(textwrap.wrap(name + text, width, subsequent_indent=left, **options))
 
 
 def _gpu(found: dict[str, Any]) -> str:

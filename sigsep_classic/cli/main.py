@@ -11,21 +11,23 @@ PROG = "sigsep-classic"
 VERBS = {
     "separate": "split sound files into stems",
     "denoise": "take noise, and hum, off speech",
-    "remix": "change stems of sound files: level, place, filter, reverberation",
+    "remix": "change stems: level, place, filters, reverberation",
     "manifest": "list files times methods, for run",
-    "run": "do what a manifest says, on this machine or a cluster; what is done already is passed over",
+    "run": "do what a manifest says, here or on a cluster; stopped, go on",
     "methods": "list the methods, their papers and parameters",
     "cite": "print BibTeX of this package and of methods' papers",
     "info": "say what is installed here: versions, devices, codecs, caches",
     "evaluate": "score estimates of any tool against true stems",
-    "benchmark": "run methods, and models of yours, on a data set, and score them",
-    "oracle": "take stems out of a mixture by masks made from the true stems: upper bounds",
-    "compare": "put scores, oracles and published figures side by side: table, page, LaTeX",
-    "plot": "draw what a method finds in a sound file: spectra, periods, directions, filters …",
-    "demo": "separate a mixture made on the spot, and score it against the truth",
-    "check-dataset": "look for faults in a data set: files, lengths, rates, sums, silence, clipping",
+    "benchmark": "run methods and your models on a data set, and score them",
+    "oracle": "make stems by masks from the true ones: upper bounds",
+    "compare": "put scores, oracles and published figures side by side",
+    "plot": "draw what a method finds: spectra, periods, directions …",
+    "demo": "separate a mixture made on the spot, and score it",
+    "lab": "try methods on a page: drop a recording, listen, look, get code",
+    "check-dataset": "look for faults in a data set: files, rates, sums, silence",
     "completion": "print a completion script for your shell",
 }
+"""Verbs and what they do, in lines that an eighty-column terminal has room for."""
 
 OVERVIEW = f"""\
 usage: {PROG} VERB ...
@@ -34,15 +36,16 @@ Classical (non-neural) audio source separation.
 
 {{verbs}}
 
-  -h, --help     show this help, or that of a verb: {PROG} separate --help
+  -h, --help     show this help, or a verb's: {PROG} separate --help
   --version      print the version
 
 examples:
-  {PROG} separate song.wav                      writes separated/song/harmonic.wav, percussive.wav
-  {PROG} separate album/ -m repet_sim -o out    a folder and all below it
-  {PROG} separate song.wav -m nmf --n-components 20 --groups timbre --n-sources 4
+  {PROG} separate song.wav       writes separated/song/harmonic.wav …
+  {PROG} separate album/ -m repet_sim -o out
+  {PROG} separate song.wav -m nmf --n-components 20 --groups timbre
 
-exit codes: 0 done, 1 some inputs failed, 2 usage, 3 unreadable input, 4 can't write, 5 device, 130/143 signals
+exit codes: 0 done, 1 some inputs failed, 2 usage, 3 unreadable input,
+            4 can't write, 5 device, 130/143 signals
 """
 
 _COMMON_FLAGS = frozenset({"-q", "--quiet", "-v", "--verbose", "--debug"})

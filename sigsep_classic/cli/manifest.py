@@ -37,6 +37,11 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
         help="a model of `separate --save-model`, applied; may be repeated",
     )
     add("-o", "--output", default=STDOUT, metavar="MANIFEST", help="where to write it (default: print it)")
+    add(
+        "--json",
+        action="store_true",
+        help="print one JSON object that says what was written (the lines are JSON)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -61,7 +66,9 @@ def run(options: argparse.Namespace) -> int:
             say(json.dumps(unit.told()))
         return 0
     write_manifest(options.output, units)
-    if not options.quiet:
+    if options.json:
+        say(json.dumps({"manifest": options.output, "files": len(jobs), "lines": len(units)}))
+    elif not options.quiet:
         complain(f"{options.output}: {len(jobs)} files, {len(units)} lines", label="")
     return 0
 
@@ -107,8 +114,8 @@ def _way(text: str) -> dict[str, Any]:
             found[key] = value.lower() in ("true", "yes")
         else:
             try:
-                found[key] = known[key].convert(value) if key in known else value
-            except argparse.ArgumentTypeError as error:
+                found[key] = known[key].value_of(value) if key in known else value
+            except ParameterError as error:
                 raise ParameterError(f"--method {text!r}: {key}: {error}") from None
     make_method(method, **found)
     told: dict[str, Any] = {"method": kind.name if method not in METHODS else method}

@@ -38,9 +38,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(name: str, kind: type) -> dict[str, Any]:
-    """Return a method as plain values: name, class, summary, references, length and memory, parameters."""
+    """Return a method as plain values: name, class, summary, references, notes, length and memory, parameters."""
     from sigsep_classic.cli.parameters import parameters_of
-    from sigsep_classic.factorizers.documentation import references_of, summary_of
+    from sigsep_classic.factorizers.documentation import (
+        TITLES,
+        note_of,
+        plain_words,
+        references_of,
+        summary_of,
+    )
     from sigsep_classic.planning import described
 
     return {
@@ -48,6 +54,7 @@ def describe(name: str, kind: type) -> dict[str, Any]:
         "class": f"{kind.__module__}.{kind.__qualname__}",
         "summary": summary_of(kind),
         "references": references_of(kind),
+        "notes": {title.lower(): plain_words(text) for title in TITLES if (text := note_of(kind, title))},
         "length": described(kind()) if _plain(kind) else None,
         "parameters": [
             {
@@ -66,13 +73,13 @@ def describe(name: str, kind: type) -> dict[str, Any]:
 
 def _in_short(entry: dict[str, Any]) -> str:
     options = "  ".join(f"{p['option']} {_shown(p)}" for p in entry["parameters"] if p["option"])
-    return "\n".join(
-        [f"{entry['name']}: {entry['summary']}", *_papers(entry), *_wrapped(options, "    ", "    ")]
-    )
+    return "\n".join([*_head(entry), *_papers(entry), *_wrapped(options, "    ", "    ")])
 
 
 def _in_full(entry: dict[str, Any]) -> str:
-    lines = [f"{entry['name']}: {entry['summary']}", *_papers(entry)]
+    lines = [*_head(entry), *_papers(entry)]
+    for title, text in entry["notes"].items():
+        lines += _wrapped(f"{title}: {text}", "    ", "        ")
     if (length := entry["length"]) is not None:
         minute = f"{size(length['stereo_minute_bytes'])} for a minute of stereo at 44.1 kHz"
         lines += _wrapped(f"length: {length['text']}", "    ", "        ")
@@ -96,6 +103,10 @@ def _shown(parameter: dict[str, Any]) -> str:
         if parameter["required"]
         else str(parameter["default"]).replace("None", "none")
     )
+
+
+def _head(entry: dict[str, Any]) -> list[str]:
+    return _wrapped(f"{entry['name']}: {entry['summary']}", "", "    ")
 
 
 def _papers(entry: dict[str, Any]) -> list[str]:

@@ -19,7 +19,8 @@ def add_options(parser: parsing.Parser) -> None:
     """Add the options."""
     add = parser.add_argument_group("models").add_argument
     keep = (
-        f"write what was found, for --apply-model: what {APPLIED} learn; {{track}} in it for several inputs"
+        f"write what was found, for --apply-model: what {APPLIED} learn; {{track}} in it for several inputs; "
+        "of a file beyond --memory-limit it is that of a sample of it, and methods without one are refused"
     )
     add("--save-model", metavar="FILE", default="", help=keep)
     use = "apply what --save-model wrote, in place of a method: templates to other music, filters to the same room"

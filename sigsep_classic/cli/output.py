@@ -53,10 +53,12 @@ def complain(message: str, *, label: str = "error") -> None:
 @contextlib.contextmanager
 def log_to_stderr(wanted: bool) -> Iterator[None]:
     """Print what the package logs below a warning, if wanted; warnings are in the records of the files."""
+    import logging
+
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it warns of caches that can't be written
     if not wanted:
         yield
         return
-    import logging
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -72,6 +74,22 @@ def log_to_stderr(wanted: bool) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def terminal_width() -> int | None:
+    """Return the columns of the terminal that standard output is; None where it is none."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _dumb() -> bool:
+    """Whether the terminal can't take back what it shows, as that of an editor or of a log."""
+    import os
+
+    return os.environ.get("TERM") == "dumb"
 
 
 def one_line(text: str) -> str:
@@ -112,16 +130,21 @@ class Progress:
         Whether to show anything at all.
     stream : file, optional
         Default: standard error.
+
+    Attributes
+    ----------
+    enabled : bool
+        Whether anything is shown.
     """
 
     def __init__(self, *, enabled: bool, stream: IO[str] | None = None) -> None:
         self._stream = sys.stderr if stream is None else stream
-        self._enabled = enabled and self._stream is not None and self._stream.isatty()
+        self.enabled = enabled and self._stream is not None and self._stream.isatty() and not _dumb()
         self._shown, self._next = "", 0.0
 
     def show(self, text: str, *, every: float = 0.0) -> None:
         """Replace the line, at most once in ``every`` seconds."""
-        if not self._enabled or text == self._shown:
+        if not self.enabled or text == self._shown:
             return
         import shutil
         import time

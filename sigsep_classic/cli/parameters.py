@@ -1,166 +1,41 @@
-"""A method's parameters, read from its dataclass fields and its numpydoc: one source for options and listings."""
+"""A method's parameters as options of the command line."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from sigsep_classic.factorizers.base import FILLED_IN
-from sigsep_classic.factorizers.documentation import plain_words, sections
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.parameters import Parameter, parameters_of
 
-TYPES: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str}
-"""Types an option can have, beside bool, in the order in which a value is tried."""
-
-_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "yes or no", "None": "none"}
+__all__ = ["Parameter", "add_option", "parameters_of"]
 
 
-def _typable(kinds: tuple[str, ...]) -> bool:
-    """Whether a word can say all there is, or a name or none in place of an object."""
-    usable = {*TYPES, "bool", "None"}
-    return usable.issuperset(kinds) or {"str", "None"}.issubset(kinds)
+def add_option(group: Any, parameter: Parameter, *, option: str | None = None) -> None:
+    """Add a parameter to an argparse group; only what is typed ends up in the namespace."""
+    flag = option or parameter.option
+    shared = {"dest": f"parameter:{parameter.name}", "default": argparse.SUPPRESS, "help": _help(parameter)}
+    if parameter.kinds == ("bool",):
+        action = argparse.BooleanOptionalAction
+        # Its own note on the default knows nothing of SUPPRESS.
+        group.add_argument(flag, action=action, **shared)
+        return
+
+    def convert(text: str) -> Any:
+        try:
+            return parameter.value_of(text)
+        except ParameterError as error:  # argparse would print a line of its own for any other error
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    choices = parameter.choices
+    metavar = "{" + ",".join(choices) + "}" if choices else _metavar(parameter)
+    group.add_argument(flag, type=convert, metavar=metavar, **shared)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parameter:
-    """One parameter of a method.
-
-    Parameters
-    ----------
-    name : str
-        As in Python.
-    type : str
-        Its annotation, such as ``"int | None"``.
-    default : object
-        None also where there is no default; see ``required``.
-    doc : str
-        Its text in the class docstring, on one line.
-    choices : tuple of str
-        Values the docstring lists as ``{"a", "b"}``; empty if it lists none.
-    required : bool
-        Whether there is no default.
-    """
-
-    name: str
-    type: str
-    default: Any
-    doc: str
-    choices: tuple[str, ...] = ()
-    required: bool = False
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The parts of the annotation: ``("int", "None")``."""
-        return tuple(part.strip() for part in self.type.split("|"))
-
-    @property
-    def option(self) -> str | None:
-        """The option on the command line, or None for a type that can't be typed there."""
-        return "--" + self.name.replace("_", "-") if _typable(self.kinds) else None
-
-    def convert(self, text: str) -> Any:
-        """Return the value of a word on the command line.
-
-        Raises
-        ------
-        argparse.ArgumentTypeError
-            It is none of the types or choices.
-        """
-        if "None" in self.kinds and text.lower() == "none":
-            return None
-        if self.choices and text not in self.choices:
-            raise argparse.ArgumentTypeError(f"{text!r} is unknown; use one of {', '.join(self.choices)}")
-        for kind, convert in TYPES.items():
-            if kind in self.kinds:
-                try:
-                    return convert(text)
-                except ValueError:
-                    continue
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not {' or '.join(map(_WORDS.__getitem__, self.kinds))}"
-        )
-
-    def add_to(self, group: Any, *, option: str | None = None) -> None:
-        """Add the option to an argparse group; only what is typed ends up in the namespace."""
-        flag = option or self.option
-        shared = {"dest": f"parameter:{self.name}", "default": argparse.SUPPRESS, "help": self._help()}
-        if self.kinds == ("bool",):
-            action = argparse.BooleanOptionalAction
-            # Its own note on the default knows nothing of SUPPRESS.
-            group.add_argument(flag, action=action, **shared)
-            return
-        metavar = "{" + ",".join(self.choices) + "}" if self.choices else self._metavar()
-        group.add_argument(flag, type=self.convert, metavar=metavar, **shared)
-
-    def _metavar(self) -> str:
-        return "|".join("none" if kind == "None" else kind.upper() for kind in self.kinds)
-
-    def _help(self) -> str:
-        shown = "" if self.required or self.default is None else f" (default: {self.default})"
-        return (self.doc.rstrip(".") + shown).replace("%", "%%")
+def _metavar(parameter: Parameter) -> str:
+    return "|".join("none" if kind == "None" else kind.upper() for kind in parameter.kinds)
 
 
-def parameters_of(kind: type) -> list[Parameter]:
-    """Return the parameters of a method's class in the order of its docstring, without what `separate` fills in."""
-    docs = _documented(kind)
-    order = {name: i for i, name in enumerate(docs)}
-    found = []
-    for field in sorted(dataclasses.fields(kind), key=lambda field: order.get(field.name, len(order))):
-        if not field.init or field.name in FILLED_IN:
-            continue
-        described, doc = docs.get(field.name, ("", ""))
-        default, required = _default(field)
-        found.append(
-            Parameter(
-                name=field.name,
-                type=_annotation(field.type),
-                default=default,
-                doc=doc,
-                choices=_choices(described),
-                required=required,
-            )
-        )
-    return found
-
-
-def _default(field: dataclasses.Field[Any]) -> tuple[Any, bool]:
-    if field.default is not dataclasses.MISSING:
-        return field.default, False
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory(), False
-    return None, True
-
-
-def _annotation(annotation: Any) -> str:
-    """Return an annotation as text, whether or not the module postpones their evaluation."""
-    if isinstance(annotation, type):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "").replace("NoneType", "None")
-
-
-def _choices(described: str) -> tuple[str, ...]:
-    """Return the names in ``{"a", "b"}``."""
-    listed = re.match(r"\{(.*?)\}", described)
-    return tuple(re.findall(r"[\"']([^\"']+)[\"']", listed[1])) if listed else ()
-
-
-def _documented(kind: type) -> dict[str, tuple[str, str]]:
-    """Return (type, text) by parameter name; what a class leaves out is looked up in its bases."""
-    found: dict[str, tuple[str, str]] = {}
-    for base in kind.__mro__:
-        if "__doc__" not in vars(base) or not dataclasses.is_dataclass(base):
-            continue
-        names: list[str] = []
-        described, lines = "", list[str]()
-        for line in [*sections(base).get("Parameters", "").split("\n"), "end"]:
-            if line[:1].strip():
-                for name in names:
-                    found.setdefault(name, (described, plain_words("\n".join(lines))))
-                left, _, described = (part.strip() for part in line.partition(" : "))
-                names, lines = [name.strip(" *") for name in left.split(",")], []
-            else:
-                lines.append(line)
-    return found
+def _help(parameter: Parameter) -> str:
+    shown = "" if parameter.required or parameter.default is None else f" (default: {parameter.default})"
+    return (parameter.doc.rstrip(".") + shown).replace("%", "%%")

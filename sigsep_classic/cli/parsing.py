@@ -21,6 +21,12 @@ class Parser(argparse.ArgumentParser):
         """Raise the message with the way to the help."""
         raise ParameterError(f"{message}; see {self.prog} --help")
 
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; what the terminal has no letters for is spelt with backslashes."""
+        from sigsep_classic.cli.output import say
+
+        say(self.format_help().rstrip("\n"))
+
 
 def verb_parser(verb: str, summary: str, *, arguments: str = "") -> Parser:
     """Return a parser with the options every verb has."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sigsep_classic.cli import parsing, separate
-from sigsep_classic.cli.output import Progress, complain, log_to_stderr, say
+from sigsep_classic.cli.output import Progress, complain, log_to_stderr, say, to_json
 from sigsep_classic.errors import ParameterError
 
 ARGUMENTS = "INPUT"
@@ -33,6 +33,7 @@ def add_options(parser: parsing.Parser, words: list[str]) -> None:
     add("--scale", choices=SCALES, default="log", help="of frequency axes (default: log)")
     places = "microphones in metres, for directions: 'x,y;x,y', one a channel, or a file of such lines"
     add("--positions", metavar="PLACES", help=places)
+    add("--json", action="store_true", help="print one JSON record")
     group = parser.add_argument_group("method")
     known = f"as for separate (default: {DEFAULT_METHOD})"
     group.add_argument("-m", "--method", default=DEFAULT_METHOD, metavar="METHOD", help=known)
@@ -52,6 +53,7 @@ hint = separate.hint
 def run(options: argparse.Namespace) -> int:
     """Separate one file, draw the picture and print its name."""
     from sigsep_classic.api import make_method
+    from sigsep_classic.messages import warnings_kept
     from sigsep_classic.plot.draw import require_matplotlib
 
     if not options.input:
@@ -63,23 +65,28 @@ def run(options: argparse.Namespace) -> int:
     method = make_method(options.method, **separate.typed_parameters(options))
     separate.check_folder(os.path.dirname(target) or os.curdir)
     progress = Progress(enabled=not (options.quiet or options.verbose))
-    with log_to_stderr(options.verbose):
+    with log_to_stderr(options.verbose), warnings_kept() as warnings:
         try:
             progress.show(f"{options.input}: separating")
-            drawn, warnings = _drawn(options, method)
+            drawn = _drawn(options, method)
             progress.show(f"{options.input}: drawing")
             _save(drawn, target, options.input)
         finally:
             progress.clear()
+    lines = [line.removeprefix(f"{options.input}: ") for line in warnings]
     if not options.quiet:
-        for line in warnings:
+        for line in lines:
             complain(f"{options.input}: {line}", label="warning")
+    record = {"input": options.input, "picture": target, "what": options.what, "method": options.method}
+    if options.json:
+        say(to_json({**record, "warnings": lines}))
+    elif not options.quiet:
         say(target)
     return 0
 
 
-def _drawn(options: argparse.Namespace, method: Any) -> tuple[Any, list[str]]:
-    """Return the figure, and what the reader of the file has to say."""
+def _drawn(options: argparse.Namespace, method: Any) -> Any:
+    """Return the figure."""
     from sigsep_classic.api import separate as separated
 
     sep = separated(options.input, method=method, device=options.device)
@@ -87,8 +94,7 @@ def _drawn(options: argparse.Namespace, method: Any) -> tuple[Any, list[str]]:
         raise ParameterError(f"--channel is {options.channel}; {options.input} has {len(sep.mixture)}")
     channel = None if options.channel is None else options.channel - 1
     places = parsing.parse_positions(options.positions)
-    figure = sep.plot(options.what, channel=channel, scale=options.scale, positions=places)
-    return figure, list(sep.info.get("warnings", ()))
+    return sep.plot(options.what, channel=channel, scale=options.scale, positions=places)
 
 
 def _save(figure: Any, target: str, source: str) -> None:

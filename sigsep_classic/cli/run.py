@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +82,7 @@ def _run(options: argparse.Namespace) -> int:
             cluster=options.cluster,
             # A cluster's machines are not this one: each looks for itself.
             device=options.device if options.cluster else resolve_device(options.device),
+            memory_limit=parsing.memory_limit(options),
             identity_by=options.identity,
             watch=told,
             ext=ext,
@@ -122,7 +122,7 @@ class Telling:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._line = Progress(enabled=not options.quiet)
-        self._plain = not options.quiet and not (sys.stderr is not None and sys.stderr.isatty())
+        self._plain = not options.quiet and not self._line.enabled
         self._next = time.monotonic() + LINE_EVERY
 
     def __call__(self, record: dict[str, Any], summary: Summary) -> None:

@@ -176,11 +176,13 @@ def _add_all_parameters(parser: parsing.Parser) -> set[str]:
 
 def _add(parser: parsing.Parser, group: Any, parameter: Parameter, method: str) -> str | None:
     """Add one parameter and return its option; a name that is taken gets the method's before it."""
+    from sigsep_classic.cli.parameters import add_option
+
     option: str | None = parameter.option
     if option and option in parser._option_string_actions:
         option = f"--{method.replace('_', '-')}{option[1:]}"
     if option:
-        parameter.add_to(group, option=option)
+        add_option(group, parameter, option=option)
     return option
 
 

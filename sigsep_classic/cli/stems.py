@@ -35,7 +35,7 @@ def check_encoding(settings: Settings, sound: audio.Audio) -> None:
     channels, n_samples = sound.samples.shape
     resolve_encoding(
         f"{sound.name} as .{settings.ext}",
-        format=_format(settings.ext),
+        format=format_of(settings.ext),
         subtype=settings.subtype,
         channels=channels,
         sample_rate=sound.sample_rate,
@@ -43,7 +43,7 @@ def check_encoding(settings: Settings, sound: audio.Audio) -> None:
     )
 
 
-def _format(ext: str) -> str:
+def format_of(ext: str) -> str:
     """Return the format of a suffix: ``aif`` is ``aiff``."""
     return next(key for key, (_, _, suffixes) in FORMATS.items() if f".{ext}" in suffixes)
 
@@ -68,7 +68,7 @@ def write_stems(found: Separation, job: Job, settings: Settings) -> dict[str, An
         if sys.stdout is None:
             raise OutputError("standard output is closed; use -o FOLDER")
         (samples,) = found.stems.values()
-        options["format"] = _format(settings.ext)
+        options["format"] = format_of(settings.ext)
         try:
             saved = audio.write_stream(sys.stdout.buffer, samples, found.sample_rate, **options)
         except OutputError:

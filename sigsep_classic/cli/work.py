@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
 from typing import Any
 from uuid import uuid4
 
@@ -18,11 +16,11 @@ import scipy
 
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
-from sigsep_classic.api import apply, denoise, load_examples, remix, separate, taught
-from sigsep_classic.backend import device_of, to_device
+from sigsep_classic.api import apply, denoise, remix, separate
 from sigsep_classic.cli.failures import describe
 from sigsep_classic.cli.inputs import STDIN, Job
-from sigsep_classic.cli.long_files import facts_of, separated, too_long
+from sigsep_classic.cli.learnt import saved_model, taught_method
+from sigsep_classic.cli.long_files import facts_of, frontend_of, opened, separated, too_long
 from sigsep_classic.cli.pages import page_of_files
 from sigsep_classic.cli.stems import check_encoding, chosen_stems, write_stems
 from sigsep_classic.cli.stems import check_format as check_format
@@ -32,15 +30,14 @@ from sigsep_classic.frontends import STFT, ConstantQ, Waveform
 from sigsep_classic.messages import warnings_kept
 from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.separation import TEMPLATE, Separation
-from sigsep_classic.storage import SavedModel, load_model, save_model
+from sigsep_classic.storage import save_model
+from sigsep_classic.streaming.sources import FileSource
 from sigsep_classic.typing import FrontEnd
 
 STDOUT = "-"
 
 Tell = Callable[[str], None]
 Record = dict[str, Any]
-
-_taught: dict[tuple[str, int], Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,27 +208,40 @@ def ending(job: Job, warnings: list[str], seconds: float) -> Record:
 
 def _separated(job: Job, settings: Settings, tell: Tell) -> Record:
     tell("reading")
-    source = None if job.problem else too_long(job, settings)
-    if source is not None:
-        rate = source.sample_rate
-        outputs, info = separated(source, job, settings, partial(_method, settings, rate), tell)
-        if settings.report:
-            outputs |= page_of_files(outputs["outputs"], source, job, settings)
-        frontend = settings.frontend(rate) or default_frontend(settings.method, rate)
-        size = (source.channels, info["n_samples"])
-        return recorded_work(settings, outputs, size=size, rate=rate, frontend=frontend, info=info)
-    sound = loaded(job, settings)
+    if job.problem:
+        raise AudioError(job.problem)
+    with opened(job) as file:
+        source = too_long(file, settings)
+        if source is not None:
+            return _in_pieces(source, job, settings, tell)
+        sound = loaded(job, settings, file)
     tell("separating")
     found = _found(sound, settings, tell)
     tell("writing")
     return written(found, job, settings)
 
 
-def loaded(job: Job, settings: Settings) -> audio.Audio:
-    """Return the sound of a job; raises `AudioError` or `OutputError` where it or its stems are no good."""
+def _in_pieces(source: FileSource, job: Job, settings: Settings, tell: Tell) -> Record:
+    rate = source.sample_rate
+    outputs, info = separated(source, job, settings, tell)
+    if settings.report:
+        outputs |= page_of_files(outputs["outputs"], source, job, settings)
+    frontend = frontend_of(settings, rate)
+    size = (source.channels, info["n_samples"])
+    return recorded_work(settings, outputs, size=size, rate=rate, frontend=frontend, info=info)
+
+
+def loaded(job: Job, settings: Settings, file: Any = None) -> audio.Audio:
+    """Return the sound of a job, of ``file`` where that is open already.
+
+    Raises
+    ------
+    AudioError, OutputError
+        It or its stems are no good.
+    """
     if job.problem:
         raise AudioError(job.problem)
-    sound = audio.load(_source(job), allow_any_codec=settings.allow_any_codec)
+    sound = audio.load(job.source if file is None else file, allow_any_codec=settings.allow_any_codec)
     check_encoding(settings, sound)
     return sound
 
@@ -282,7 +292,7 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
         return remix(sound.samples, settings.changes, rate, method=settings.method, **where)
     if settings.model:
         return apply(
-            _loaded(settings.model, settings.run),
+            saved_model(settings.model, settings.run),
             sound.samples,
             rate,
             mask=settings.mask,
@@ -290,37 +300,16 @@ def _found(sound: audio.Audio, settings: Settings, tell: Tell) -> Separation:
             groups=settings.groups,
             n_sources=settings.n_sources,
             device=settings.device,
+            memory_limit=settings.memory_limit,
         )
     return separate(
         sound.samples,
         rate,
-        method=_method(settings, rate, sound.samples[:, :1]),
+        method=taught_method(settings, rate, sound.samples[:, :1]),
         **settings.asked,
         callback=_callback(settings.method, tell),
         **where,
     )
-
-
-@lru_cache(maxsize=1)
-def _loaded(path: str, run: str) -> SavedModel:
-    """Return a saved model, read once in a run."""
-    return load_model(path)
-
-
-def _method(settings: Settings, rate: int, x: Any) -> Any:
-    """Return the method for samples like x; with examples, as taught by them, once for each sample rate of a run."""
-    if not settings.examples:
-        return settings.method
-    key = (settings.run, rate)
-    if key not in _taught:
-        for old in [known for known in _taught if known[0] != settings.run]:
-            del _taught[old]
-        # What the reader says of them is logged, and so kept among the warnings of this file.
-        sounds, _ = load_examples(settings.examples, rate, allow_any_codec=settings.allow_any_codec)
-        like = to_device(x, settings.device)
-        with device_of(like):
-            _taught[key] = taught(settings.method, sounds, rate, frontend=settings.frontend(rate), like=like)
-    return _taught[key]
 
 
 def versions() -> dict[str, str]:
@@ -331,14 +320,6 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
     }
-
-
-def _source(job: Job) -> Any:
-    if job.source != STDIN:
-        return job.source
-    if sys.stdin is None:
-        raise AudioError("standard input is closed; pipe a sound file into it")
-    return sys.stdin.buffer
 
 
 def _callback(method: Any, tell: Tell) -> Callable[[int, Any], None] | None:

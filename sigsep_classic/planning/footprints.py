@@ -48,12 +48,21 @@ class Footprint:
     def text(self) -> str:
         """The formula with its numbers, for people."""
         words = {"cell": "F T", "channel": "C F T", "image": "N C F T", "activation": "K T"}
-        terms = [f"{getattr(self, name):.2g} {word}" for name, word in words.items() if getattr(self, name)]
-        return f"{size(self.fixed)} + {' + '.join(terms) or 0} real numbers"
+        terms = [
+            f"{_two_digits(getattr(self, name))} {word}"
+            for name, word in words.items()
+            if getattr(self, name)
+        ]
+        fixed = [size(self.fixed)] if self.fixed else []
+        return " + ".join([*fixed, f"{' + '.join(terms) or 0} real numbers"])
 
 
 GENEROUS = Footprint(fixed=32e6, cell=12, channel=8, image=4, activation=4)
 """For methods nobody has measured: those of other packages."""
+
+
+def _two_digits(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
 @lru_cache(maxsize=128)

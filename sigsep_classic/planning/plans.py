@@ -10,7 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from sigsep_classic.errors import OutOfMemoryError
 from sigsep_classic.frontends import STFT, Waveform
+from sigsep_classic.memory import size
 from sigsep_classic.pipeline import default_frontend, told
 from sigsep_classic.planning.footprints import memory_estimate
 from sigsep_classic.planning.lengths import length_of
@@ -112,6 +114,8 @@ class Scene:
         Nothing else is asked for: no phases, groups, order, callback.
     phase : str or None
         As for `separate`.
+    applied : int or None
+        Frames of neighbourhood of a model that is there already, and is applied; None where a method is fitted.
     """
 
     channels: int
@@ -121,6 +125,7 @@ class Scene:
     mask: str | None = None
     plain: bool = True
     phase: str | None = None
+    applied: int | None = None
 
 
 def plan(
@@ -153,6 +158,11 @@ def plan(
     -------
     Plan
         Where not even `LEAST_SECONDS` fit it has an estimate above the limit, and may be tried all the same.
+
+    Raises
+    ------
+    OutOfMemoryError
+        A model is to be applied in a way that needs all frames, which do not fit.
     """
     return _Planner(method, scene, limit, frontend, longest).choose(long_seconds)
 
@@ -170,6 +180,8 @@ class _Planner:
 
     def choose(self, long_seconds: float) -> Plan:
         """Return the plan."""
+        if self.scene.applied is not None:
+            return self.apply(self.scene.applied)
         scene, length = self.scene, length_of(self.method)
         framed = isinstance(self.own, (STFT, Waveform))
         kind = length.kind if framed else "whole"
@@ -191,6 +203,21 @@ class _Planner:
         if kind == "sample":
             return self.sampled()
         return self.chunks()
+
+    def apply(self, context: int) -> Plan:
+        """Return a plan to apply a model that is there already."""
+        scene = self.scene
+        whole = self.bytes(scene.n_samples)
+        if whole <= self.limit and scene.n_samples <= self.longest:
+            return self.plan("whole", piece=scene.n_samples, estimate=whole)
+        local = scene.phase in (None, "mixture") and scene.mask in LOCAL_MASKS
+        if local and isinstance(self.own, (STFT, Waveform)):
+            return self.blocks("sample", context, APPLY_SECONDS)
+        asked = scene.mask if scene.mask not in LOCAL_MASKS else scene.phase
+        raise OutOfMemoryError(
+            f"{asked or type(self.own).__name__} needs the whole recording, about {size(whole)}, which is beyond "
+            f"{size(self.limit)}; raise the memory limit, use a shorter excerpt, or leave it out"
+        )
 
     def bytes(self, n_samples: int) -> int:
         """Return what so many samples take."""

@@ -172,7 +172,7 @@ def cluster(address: str) -> Iterator[tuple[Pool, int | None]]:
         with (
             sharing_threads(int(rest)),
             LocalCluster(
-                n_workers=int(rest), threads_per_worker=1, dashboard_address=None, silence_logs=50
+                n_workers=int(rest), threads_per_worker=1, dashboard_address=":0", silence_logs=50
             ) as local,
             Client(local) as client,
         ):

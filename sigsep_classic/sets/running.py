@@ -62,6 +62,7 @@ def run(
     jobs: int = 1,
     cluster: str | None = None,
     device: str | None = None,
+    memory_limit: int | None = None,
     identity_by: str = "time",
     watch: Watch | None = None,
     **coding: Any,
@@ -86,6 +87,9 @@ def run(
     device : str, optional
         As for `separate`. It is in the records, and no part of a unit's identity: results of a GPU and of a CPU differ
         by rounding only.
+    memory_limit : int, optional
+        Bytes that each job may take: files that would take more are read, separated and written in pieces. Default:
+        half of what is free where the job runs.
     identity_by : {"time", "content"}
         What tells whether a file has changed: its time of change and size, or all its bytes, which are the same
         wherever it was copied to.
@@ -127,7 +131,8 @@ def run(
                 pending.append(item)
         if pending:
             _check_methods(manifest, pending)
-            _work_off(pending, summary, jobs=jobs, address=cluster, device=device, watch=watch)
+            where = {"device": device, "memory_limit": memory_limit}
+            _work_off(pending, summary, where, jobs=jobs, address=cluster, watch=watch)
         write_failures(root, summary.failed)
     return summary
 
@@ -137,6 +142,7 @@ def tasks(
     results: str | os.PathLike[str],
     *,
     device: str | None = None,
+    memory_limit: int | None = None,
     threads: int | None = None,
     identity_by: str = "time",
     **coding: Any,
@@ -145,7 +151,7 @@ def tasks(
 
     Parameters
     ----------
-    manifest, results, device, identity_by, **coding
+    manifest, results, device, memory_limit, identity_by, **coding
         As for `run`.
     threads : int, optional
         That each may use; default: what the process has.
@@ -172,7 +178,8 @@ def tasks(
         if isinstance(item, dict):
             raise AudioError(item["error"])
         if item is not None:
-            found.append(Task(unit=item[0], device=device, threads=threads, **item[1]))
+            where: dict[str, Any] = {"device": device, "memory_limit": memory_limit}
+            found.append(Task(unit=item[0], threads=threads, **where, **item[1]))
     return found
 
 
@@ -238,10 +245,10 @@ def _check_methods(manifest: Manifest, pending: Sequence[tuple[Unit, dict[str, A
 def _work_off(
     pending: Sequence[tuple[Unit, dict[str, Any]]],
     summary: Summary,
+    where: dict[str, Any],
     *,
     jobs: int,
     address: str | None,
-    device: str | None,
     watch: Watch | None,
 ) -> None:
     from sigsep_classic.sets import engines
@@ -253,7 +260,7 @@ def _work_off(
             pool, threads = stack.enter_context(engines.cluster(address))
         elif jobs > 1 and len(pending) > 1:
             pool = engines.processes(min(jobs, len(pending)))
-        todo = [Task(unit=unit, device=device, threads=threads, **rest) for unit, rest in pending]
+        todo = [Task(unit=unit, threads=threads, **where, **rest) for unit, rest in pending]
         begun = time.monotonic()
         found: Iterable[tuple[Any, Record | None]]
         if pool is None:

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from sigsep_classic import audio
 from sigsep_classic._version import __version__
-from sigsep_classic.api import apply, separate
+from sigsep_classic.api import apply, make_method, separate
+from sigsep_classic.api.separating import Request
+from sigsep_classic.backend import resolve_device
 from sigsep_classic.errors import SigsepError
+from sigsep_classic.memory import give_back_at_once
 from sigsep_classic.messages import warnings_kept
+from sigsep_classic.pipeline import default_frontend
+from sigsep_classic.planning import memory_estimate
+from sigsep_classic.separation import Separation
 from sigsep_classic.sets.manifest import Unit
 from sigsep_classic.sets.results import Record, finished, publish, unpublished
+from sigsep_classic.streaming.files import long_source, separate_source, shape_of
+from sigsep_classic.streaming.running import limit_of
+from sigsep_classic.streaming.sources import FileSource
+from sigsep_classic.streaming.writing import Target, namer
+
+logger = logging.getLogger("sigsep_classic")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +52,8 @@ class Task:
         ``ext``, ``subtype``, ``clip_mode`` and ``residual``, as for `Separation.save`.
     device : str or None
         As for `separate`.
+    memory_limit : int or None
+        Bytes the work may take; None: half of what is free.
     threads : int or None
         Threads to use; None leaves it to the process.
     """
@@ -50,7 +66,13 @@ class Task:
     key: str
     coding: dict[str, Any] = field(default_factory=dict)
     device: str | None = None
+    memory_limit: int | None = None
     threads: int | None = None
+
+    @property
+    def where(self) -> dict[str, Any]:
+        """Where it is done, and in how much memory: for `separate` and `apply`."""
+        return {"device": self.device, "memory_limit": self.memory_limit}
 
 
 def process(task: Task) -> Record:
@@ -106,31 +128,37 @@ def failure(task: Task, error: BaseException) -> Record:
     }
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What was written of a unit, and of what sound."""
+
+    saved: audio.SaveRecord
+    outputs: dict[str, str]
+    sample_rate: int
+    n_samples: int
+    channels: int
+    device: str
+
+
 def _separated(task: Task) -> Record:
-    unit, begun = task.unit, time.perf_counter()
-    options = {**unit.options, "device": task.device}
-    with warnings_kept() as kept:
-        if task.model_path:
-            sep = apply(task.model_path, task.path, **options)
-        else:
-            sep = separate(task.path, method=unit.method, **options, **unit.parameters)
+    begun = time.perf_counter()
     with unpublished(task.root) as folder:
-        saved = sep.save(folder, template="{stem}.{ext}", **task.coding)
-        names = [os.path.basename(path) for path in saved.paths]
+        with warnings_kept() as kept:
+            done = _applied(task, folder) if task.model_path else _by_method(task, folder)
         record: Record = {
             **_told(task),
             "status": "ok",
             "unit": task.key,
-            "outputs": dict(zip(_stems(sep, task.coding), names, strict=True)),
-            "sample_rate": int(sep.sample_rate),
-            "duration": sep.mixture.shape[-1] / sep.sample_rate,
-            "channels": 1 if sep.mixture.ndim == 1 else len(sep.mixture),
-            "subtype": saved.subtypes[0],
-            "peak": float(saved.peak),
-            "gain": float(saved.gain),
-            "clipped": int(saved.clipped),
+            "outputs": {stem: os.path.basename(path) for stem, path in done.outputs.items()},
+            "sample_rate": done.sample_rate,
+            "duration": done.n_samples / done.sample_rate,
+            "channels": done.channels,
+            "subtype": done.saved.subtypes[0],
+            "peak": float(done.saved.peak),
+            "gain": float(done.saved.gain),
+            "clipped": int(done.saved.clipped),
             "warnings": list(dict.fromkeys(line.removeprefix(f"{task.path}: ") for line in kept)),
-            "device": sep.info.get("device", "cpu"),
+            "device": done.device,
             "machine": platform.node(),
             "versions": {
                 "sigsep_classic": __version__,
@@ -141,6 +169,68 @@ def _separated(task: Task) -> Record:
         }
         publish(folder, task.target, record)
     return record
+
+
+def _applied(task: Task, folder: str) -> _Written:
+    return _whole(task, folder, apply(task.model_path, task.path, **task.unit.options, **task.where))
+
+
+def _by_method(task: Task, folder: str) -> _Written:
+    unit = task.unit
+    method = make_method(unit.method, **unit.parameters)
+    source = long_source(
+        task.path,
+        lambda source: memory_estimate(
+            method, frontend=default_frontend(method, source.sample_rate), **shape_of(source)
+        ),
+        limit=limit_of(task.memory_limit, "cpu"),
+    )
+    if source is not None:
+        return _in_pieces(task, Request(method=method, **unit.options).checked(), source, folder)
+    return _whole(task, folder, separate(task.path, method=method, **unit.options, **task.where))
+
+
+def _in_pieces(task: Task, request: Request, source: FileSource, folder: str) -> _Written:
+    give_back_at_once()
+    coding = task.coding
+    target = Target(
+        paths_of=namer(folder, "", TEMPLATE, task.unit.method, coding["ext"]),
+        subtype=coding["subtype"],
+        clip_mode=coding["clip_mode"],
+        residual=coding["residual"],
+        inputs=[task.path],
+    )
+    saved, outputs, facts = separate_source(
+        replace(source, on_warning=logger.warning),
+        request,
+        target,
+        device=resolve_device(task.device),
+        memory_limit=task.memory_limit,
+    )
+    return _Written(
+        saved=saved,
+        outputs=outputs,
+        sample_rate=source.sample_rate,
+        n_samples=facts["n_samples"],
+        channels=source.channels,
+        device=facts["device"],
+    )
+
+
+def _whole(task: Task, folder: str, sep: Separation) -> _Written:
+    saved = sep.save(folder, template=TEMPLATE, **task.coding)
+    return _Written(
+        saved=saved,
+        outputs=dict(zip(_stems(sep, task.coding), saved.paths, strict=True)),
+        sample_rate=int(sep.sample_rate),
+        n_samples=sep.mixture.shape[-1],
+        channels=1 if sep.mixture.ndim == 1 else len(sep.mixture),
+        device=sep.info.get("device", "cpu"),
+    )
+
+
+TEMPLATE = "{stem}.{ext}"
+"""Of the names of files in a unit's folder."""
 
 
 def _told(task: Task) -> Record:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic.backend import device_of, namespace, to_device, to_host
+from sigsep_classic.frontends import STFT
+from sigsep_classic.permutation import align_chunks
 from sigsep_classic.pipeline import separate_array
 from sigsep_classic.streaming.neighbourhood import returned
 from sigsep_classic.typing import Array, FrontEnd
@@ -46,13 +48,35 @@ def in_chunks(
     sample_rate, method, frontend, **options
         As for `separate_array`.
     """
+
+    def parts() -> Iterator[tuple[Stems, int]]:
+        asked = options
+        for x, shared in overlapping(pieces, chunk, overlap):
+            buffer = x if device is None else to_device(x, device)
+            with device_of(buffer):
+                sep = separate_array(buffer, sample_rate, method, frontend=frontend, **asked)
+                yield {name: returned(stem, device) for name, stem in sep.items()}, shared
+            asked = {
+                **options,
+                "order": None,
+                "positions": None,
+            }  # the first chunk says; the others follow it
+
+    return joined_chunks(parts(), overlap)
+
+
+def joined_chunks(parts: Iterable[tuple[Stems, int]], overlap: int) -> Iterator[Stems]:
+    """Yield the stems of chunks, each less the overlap with the next, which it fades into.
+
+    Parameters
+    ----------
+    parts : iterable of (dict of str to array (channels, samples), int)
+        Stems of a chunk, and how many of its first samples were in the chunk before.
+    overlap : int
+        Samples that chunks share at least.
+    """
     tail: Stems | None = None
-    for x, shared in overlapping(pieces, chunk, overlap):
-        buffer = x if device is None else to_device(x, device)
-        with device_of(buffer):
-            sep = separate_array(buffer, sample_rate, method, frontend=frontend, **options)
-            stems = {name: returned(stem, device) for name, stem in sep.items()}
-        options = {**options, "order": None, "positions": None}  # the first chunk says; the others follow it
+    for stems, shared in parts:
         if tail is not None:
             stems = {name: stem[:, shared - overlap :] for name, stem in stems.items()}
             stems = faded(tail, matched(tail, stems), overlap)
@@ -86,8 +110,8 @@ def overlapping(pieces: Iterable[Array], chunk: int, overlap: int) -> Iterator[t
 def matched(tail: Stems, stems: Stems) -> Stems:
     """Return the stems of a chunk under the names of the chunk before, by what they share.
 
-    Numbered stems are matched by the correlation of the shared samples (the Hungarian algorithm); others by name. What
-    a chunk has more of goes to the stem it is most like, what it has not is silent.
+    Numbered stems are matched by the permutation solver (`permutation.align_chunks`, on the spectra of the shared
+    samples); others by name. What a chunk has more of goes to the stem it is most like, what it has not is silent.
 
     Parameters
     ----------
@@ -96,8 +120,6 @@ def matched(tail: Stems, stems: Stems) -> Stems:
     stems : dict of str to array (channels, samples)
         Of this chunk; the first samples are those of ``tail``.
     """
-    from scipy.optimize import linear_sum_assignment
-
     like = next(iter(stems.values()))
     found = {name: namespace(like).zeros_like(like) for name in tail}
     left = {}
@@ -108,22 +130,30 @@ def matched(tail: Stems, stems: Stems) -> Stems:
             left[name] = stem
     open_ = [name for name in tail if _NUMBERED.fullmatch(name) or name not in stems]
     n = next(iter(tail.values())).shape[1]
-    alike = np.array(
-        [[_correlation(tail[old][:, :n], stem[:, :n]) for stem in left.values()] for old in open_]
-    )
-    if open_ and left:
-        rows, columns = linear_sum_assignment(-alike)
-        pairs = dict(zip(columns.tolist(), rows.tolist(), strict=True))
-    else:
-        pairs = {}
+    order = _order([tail[name] for name in open_], [stem[:, :n] for stem in left.values()])
+    names = dict(zip(order, open_, strict=False))
     for k, stem in enumerate(left.values()):
-        if k in pairs:
-            name = open_[pairs[k]]
+        if k in names:
+            name = names[k]
         else:
             likeness = {old: _correlation(tail[old], stem[:, :n]) for old in tail}
             name = max(likeness, key=likeness.__getitem__)
         found[name] = found[name] + stem
     return found
+
+
+def _order(previous: list[Array], following: list[Array]) -> list[int]:
+    """Return which of the following goes on with each of the previous; where there are fewer, silence is added."""
+    if not previous or not following or not previous[0].shape[1]:
+        return list(range(len(following)))
+    xp, n = namespace(previous[0]), max(len(previous), len(following))
+    frontend = STFT(n_fft=min(2048, max(16, 2 ** (previous[0].shape[1] // 4).bit_length())))
+    spectra = []
+    for some in (previous, following):
+        silence = [xp.zeros_like(some[0])] * (n - len(some))
+        Y = frontend.analyze(xp.concatenate([*some, *silence]))  # all channels of all sources
+        spectra.append(Y.reshape(n, -1, Y.shape[-1]))
+    return [int(k) for k in to_host(align_chunks(*spectra))]
 
 
 def _correlation(a: Array, b: Array) -> float:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sigsep_classic import audio
 from sigsep_classic.backend import resolve_device
 from sigsep_classic.checks import check_range
-from sigsep_classic.errors import OutputError, ParameterError
-from sigsep_classic.pipeline import RESIDUAL, default_frontend
+from sigsep_classic.errors import AudioError, ParameterError
+from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.planning import Plan, with_piece
 from sigsep_classic.separation import TEMPLATE
+from sigsep_classic.streaming.applying import Learnt
 from sigsep_classic.streaming.running import Request, Work, carried_out
-from sigsep_classic.streaming.sources import FileSource
+from sigsep_classic.streaming.sampled import Fitted
+from sigsep_classic.streaming.sources import FileSource, SoundSource, Source
+from sigsep_classic.streaming.writing import Louder, Target, chosen, namer, written
 from sigsep_classic.typing import Array
 
 
@@ -72,96 +74,132 @@ def separate_file(
     saved, _, _ = separate_source(
         opened,
         Request(method=method, **options),
-        namer(folder, Path(str(source)).stem, template, getattr(method, "name", "stems"), ext),
+        Target(
+            paths_of=namer(folder, Path(str(source)).stem, template, getattr(method, "name", "stems"), ext),
+            subtype=subtype,
+            clip_mode=clip_mode,
+            inputs=[source],
+        ),
         device=resolve_device(device),
         memory_limit=memory_limit,
         block_seconds=block_seconds,
-        subtype=subtype,
-        clip_mode=clip_mode,
-        inputs=[source],
     )
     return saved
 
 
-def namer(
-    folder: Any, track: str, template: str, method: str, ext: str
-) -> Callable[[list[str]], dict[str, str]]:
-    """Return a function from names of stems to paths.
+def long_source(
+    file: Any, estimate: Callable[[FileSource], int], *, limit: int, allow_any_codec: bool = False
+) -> FileSource | None:
+    """Return the source for a file that would not fit as a whole, to be read in pieces; None for all others.
 
-    Raises
-    ------
-    ParameterError
-        When that is called: the template is no good, or gives two stems one name.
+    Whatever is wrong with a file is left to be found when it is read as a whole.
+
+    Parameters
+    ----------
+    file : str or binary file object
+        An object has ``size``, its bytes.
+    estimate : callable
+        Bytes that the work takes.
+    limit : int
+        Bytes there are.
+    allow_any_codec : bool
+        As for `audio.load`.
     """
+    by_name = isinstance(file, str)
+    if by_name and not os.path.isfile(file):
+        return None
+    try:
+        told = audio.info(file, allow_any_codec=allow_any_codec)
+        n_bytes = os.path.getsize(file) if by_name else file.size
+        if told.frames is None and n_bytes * _MOST_PACKED < limit:
+            return None
+        source = FileSource.open(file, allow_any_codec=allow_any_codec)
+    except (AudioError, OSError):
+        return None
+    finally:
+        if not by_name:
+            file.seek(0)
+    whole = estimate(source) + _COPIES * 4 * source.channels * source.n_samples
+    return source if whole > limit else None
 
-    def paths_of(names: list[str]) -> dict[str, str]:
-        found = {}
-        for name in names:
-            try:
-                file = template.format(track=track, stem=name, method=method, ext=ext)
-            except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
-                raise ParameterError(
-                    f"template {template!r}: {error}; use {{track}}, {{stem}}, {{method}} and {{ext}}"
-                ) from None
-            found[name] = str(Path(folder) / file)
-        if len(set(found.values())) < len(names):
-            raise ParameterError(f"template {template!r} gives two stems one file; put {{stem}} in it")
-        return found
 
-    return paths_of
+_COPIES = 2
+"""Of the samples that are read: those read, and one more on the way."""
+
+_MOST_PACKED = 64
+"""A file that does not say how long it is holds at most so many bytes of float samples for each of its own."""
+
+
+def shape_of(source: SoundSource) -> dict[str, Any]:
+    """Return what `planning.memory_estimate` is told of a recording."""
+    return {
+        "channels": source.channels,
+        "n_samples": max(1, source.n_samples),
+        "sample_rate": source.sample_rate,
+    }
+
+
+Blockwise = Callable[[Iterator[dict[str, Array]], Source], Iterator[dict[str, Array]]]
 
 
 def separate_source(
-    source: FileSource,
+    source: SoundSource,
     request: Request,
-    paths_of: Callable[[list[str]], dict[str, str]],
+    target: Target,
     *,
     device: str,
     memory_limit: int | None = None,
     block_seconds: float | None = None,
-    subtype: str | None = None,
-    clip_mode: str = "common",
-    inputs: Any = (),
-    stems: tuple[str, ...] = (),
-    residual: bool = False,
-    tell: Callable[[str], None] | None = None,
+    then: Blockwise | None = None,
+    learnt: Learnt | None = None,
+    keep: Callable[[Fitted], None] | None = None,
 ) -> tuple[audio.SaveRecord, dict[str, str], dict[str, Any]]:
     """Write the stems of a source; return the record, the path of each stem, and what was done in plain values.
 
     Parameters
     ----------
-    source : FileSource
+    source : SoundSource
         The recording.
     request : Request
         What is asked for.
-    paths_of : callable
-        From names of stems to paths.
-    device, memory_limit, block_seconds, subtype, clip_mode, inputs
+    target : Target
+        Where the stems go.
+    device, memory_limit, block_seconds
         As for `separate_file`.
-    stems : tuple of str
-        Those to write; all if empty.
-    residual : bool
-        Also write what the stems leave of the mixture.
-    tell : callable, optional
-        Is told how far it is.
+    then : callable, optional
+        Makes other stems of the blocks of stems, given the source too.
+    learnt : Learnt, optional
+        A model that is applied in place of a method that is fitted.
+    keep : callable, optional
+        Is given what was learnt from a sample before the first block is written.
+
+    Raises
+    ------
+    ParameterError
+        What was learnt is to be kept, and there is none that holds for all of the recording.
     """
-    rate = source.sample_rate
-    scene = request.scene(channels=source.channels, n_samples=source.n_samples, sample_rate=rate)
+    scene = request.scene(
+        channels=source.channels, n_samples=source.n_samples, sample_rate=source.sample_rate
+    )
+    if learnt is not None:
+        scene = replace(scene, applied=learnt.context)
 
     def attempt(plan: Plan, where: str) -> tuple[audio.SaveRecord, dict[str, str], int, Plan]:
         plan = _suited(plan, request, block_seconds)
-        work = Work(request=request, source=source, plan=plan, device=None if where == "cpu" else where)
+        fitted = None if learnt is None else learnt.fitted(source, plan, where)
+        work = Work(
+            request=request, source=source, plan=plan, device=None if where == "cpu" else where, fitted=fitted
+        )
 
-        def written(gain: float) -> tuple[audio.SaveRecord, dict[str, str], int]:
-            blocks = _chosen(work.stems(), source, stems, residual=residual)
-            options = {"subtype": subtype, "inputs": inputs, "gain": gain, "clip_mode": clip_mode}
-            return _written(blocks, paths_of, source, tell, **options)
+        def stems() -> Iterator[dict[str, Array]]:
+            blocks = work.stems() if keep is None else _kept(work, keep)
+            return chosen(blocks if then is None else then(blocks, source), source, target)
 
         try:
-            return *written(1.0), work.plan
-        except _Louder as found:
+            return *written(stems(), source, target, gain=1.0), work.plan
+        except Louder as found:
             gain = 1 / found.peak
-        return *written(gain), work.plan  # what was learnt from a sample is kept
+        return *written(stems(), source, target, gain=gain), work.plan  # what was learnt is kept
 
     (saved, paths, n_samples, done), facts = carried_out(
         request, scene, attempt, device=device, memory_limit=memory_limit, long_seconds=0.0
@@ -169,11 +207,19 @@ def separate_source(
     return saved, paths, {**facts, **done.facts, "n_samples": n_samples}
 
 
-class _Louder(Exception):
-    """Stems go beyond full scale, and need a gain that is known only now."""
-
-    def __init__(self, peak: float) -> None:
-        self.peak = peak
+def _kept(work: Work, keep: Callable[[Fitted], None]) -> Iterator[dict[str, Array]]:
+    """Yield the stems of all blocks; hand on what was learnt with the first."""
+    name = getattr(work.request.method, "name", "the method")
+    blocks = work.stems() if work.plan.kind == "sample" else iter(())
+    first = next(blocks, None)
+    if first is None or work.fitted is None:
+        raise ParameterError(
+            f"the model can't be saved: the recording does not fit into the memory as a whole, and {name} has no "
+            "one model for its pieces; raise the memory limit, or save that of a shorter excerpt"
+        )
+    keep(work.fitted)
+    yield first
+    yield from blocks
 
 
 def _suited(plan: Plan, request: Request, block_seconds: float | None) -> Plan:
@@ -188,76 +234,3 @@ def _suited(plan: Plan, request: Request, block_seconds: float | None) -> Plan:
     )
     hop = getattr(own, "step", 1)
     return with_piece(plan, piece=max(1, round(block_seconds * plan.sample_rate / hop)) * hop)
-
-
-def _written(
-    blocks: Iterator[dict[str, Array]],
-    paths_of: Callable[[list[str]], dict[str, str]],
-    source: FileSource,
-    tell: Callable[[str], None] | None,
-    *,
-    gain: float,
-    clip_mode: str,
-    **options: Any,
-) -> tuple[audio.SaveRecord, dict[str, str], int]:
-    """Write blocks of stems, all of them or nothing; return what was written, where, and how many samples.
-
-    Raises
-    ------
-    _Louder
-        ``clip_mode`` is "common", and the gain does not do.
-    OutputError
-        It is "none", and stems go beyond full scale.
-    """
-    first = next(blocks)
-    paths, done = paths_of(list(first)), 0
-    shape: dict[str, Any] = {"channels": len(next(iter(first.values()))), "n_samples": source.n_samples}
-    writer = audio.StemWriter(paths.values(), sample_rate=source.sample_rate, gain=gain, **shape, **options)
-    with writer as out:
-        for stems in itertools.chain([first], blocks):
-            out.write({paths[name]: stem for name, stem in stems.items() if stem.shape[1]})
-            done += next(iter(stems.values())).shape[1]
-            if tell is not None:
-                tell(f"separating {done // source.sample_rate}/{source.n_samples // source.sample_rate} s")
-        peak = out.limited_peak
-        if peak > 1 and clip_mode == "none":
-            raise OutputError(
-                f"{next(iter(paths.values()))}: peak {peak:.4g} is beyond full scale; write float32 wav, or use "
-                "clip_mode common or clamp"
-            )
-        if peak > 1 and clip_mode == "common" and gain == 1:
-            raise _Louder(peak)
-    return out.record, paths, done
-
-
-def _chosen(
-    blocks: Iterator[dict[str, Array]], source: FileSource, wanted: tuple[str, ...], *, residual: bool
-) -> Iterator[dict[str, Array]]:
-    """Yield the stems to write, and what all of them leave of the mixture."""
-    mixture = _Pieces(source) if residual else None
-    for stems in blocks:
-        found = dict(stems)
-        if mixture is not None:
-            x = mixture.take(next(iter(stems.values())).shape[1])
-            found.setdefault(RESIDUAL, x - sum(stems.values()))
-        for name in wanted:
-            if name not in found:
-                raise ParameterError(f"stem {name!r} is not there; the method makes {', '.join(found)}")
-        yield {name: found[name] for name in wanted} if wanted else found
-
-
-class _Pieces:
-    """The mixture once more, in pieces as long as asked for."""
-
-    def __init__(self, source: FileSource) -> None:
-        self._pieces = source.pieces()
-        self._held: Array = None
-
-    def take(self, n: int) -> Array:
-        """Return the next n samples."""
-        parts = [] if self._held is None else [self._held]
-        while sum(part.shape[1] for part in parts) < n:
-            parts.append(next(self._pieces))
-        joined = np.concatenate(parts, axis=1) if len(parts) != 1 else parts[0]
-        self._held = joined[:, n:]
-        return joined[:, :n]

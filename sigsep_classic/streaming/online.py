@@ -7,9 +7,9 @@ from typing import Any
 
 from sigsep_classic.backend import device_of, namespace, to_device
 from sigsep_classic.frontends import STFT
-from sigsep_classic.pipeline import RESIDUAL
 from sigsep_classic.streaming.neighbourhood import returned
 from sigsep_classic.streaming.windows import Window, windows
+from sigsep_classic.synthesis import RESIDUAL
 from sigsep_classic.typing import Array
 
 

@@ -11,11 +11,12 @@ import numpy as np
 
 from sigsep_classic.backend import device_of, namespace, to_device
 from sigsep_classic.errors import AudioError
-from sigsep_classic.pipeline import default_frontend, groups_of, level, ordered, stems_of, told
+from sigsep_classic.pipeline import default_frontend, ordered, told
 from sigsep_classic.planning import Plan, length_of, margin_of
 from sigsep_classic.streaming.neighbourhood import in_blocks, returned
 from sigsep_classic.streaming.sources import Source
 from sigsep_classic.streaming.windows import windows
+from sigsep_classic.synthesis import groups_of, level, stems_of
 from sigsep_classic.typing import Array, FrontEnd
 
 EXCERPT_SECONDS = 10.0
@@ -84,12 +85,7 @@ def fit_sample(
     sample_rate, method, frontend, device, mask, groups, n_sources, order, positions, callback, phase
         As for `separate`.
     """
-    places = spread(source.n_samples, plan.sample, round(EXCERPT_SECONDS * sample_rate))
-    excerpts = []
-    for start, stop in places:
-        with contextlib.suppress(AudioError):  # beyond the end of a file that says it is longer
-            excerpts.append(source.excerpt(start, stop))
-    excerpts = excerpts or [source.excerpt(0, plan.sample)]
+    excerpts = excerpts_of(source, sample_rate, plan.sample)
     if device is not None:
         excerpts = [to_device(x, device) for x in excerpts]
     options = {"callback": callback} if callback else {}
@@ -113,6 +109,15 @@ def fit_sample(
             method = method.settled(model)
         found = groups_of(model, groups, n_sources, grid)
     return Fitted(model=model, method=method, frontend=frontend, scale=scale, groups=found)
+
+
+def excerpts_of(source: Source, sample_rate: int, sample: int) -> list[Array]:
+    """Return excerpts of ``sample`` samples in all, (channels, samples), spread over a recording."""
+    excerpts = []
+    for start, stop in spread(source.n_samples, sample, round(EXCERPT_SECONDS * sample_rate)):
+        with contextlib.suppress(AudioError):  # beyond the end of a file that says it is longer
+            excerpts.append(source.excerpt(start, stop))
+    return excerpts or [source.excerpt(0, sample)]
 
 
 def _frames_of(excerpts: list[Array], frontend: FrontEnd) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sigsep_classic import audio
@@ -23,6 +23,13 @@ class Source(Protocol):
 
     def excerpt(self, start: int, stop: int) -> Array:
         """Return samples ``start … stop - 1``, (channels, samples)."""
+
+
+class SoundSource(Source, Protocol):
+    """One that knows its rate."""
+
+    @property
+    def sample_rate(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,8 @@ class FileSource:
 
     Parameters
     ----------
-    path : str or path
-        The file.
+    path : str, path or binary file object
+        The file; an object is read from its beginning each time.
     channels : int
         Of it.
     n_samples : int
@@ -95,14 +102,10 @@ class FileSource:
         AudioError
             It can't be read.
         """
-        told = audio.info(path, allow_any_codec=allow_any_codec)
+        told = audio.info(_rewound(path), allow_any_codec=allow_any_codec)
         rate = told.sample_rate if sample_rate is None else sample_rate
-        if told.frames is None:
-            blocks = audio.blocks(path, sample_rate=rate, block_seconds=1.0, allow_any_codec=allow_any_codec)
-            n_samples = sum(block.shape[1] for block in blocks)
-        else:
-            n_samples = -(-told.frames * rate // told.sample_rate)
-        return cls(
+        n_samples = -(-(told.frames or 0) * rate // told.sample_rate)
+        opened = cls(
             path=path,
             channels=told.channels,
             n_samples=n_samples,
@@ -110,11 +113,18 @@ class FileSource:
             allow_any_codec=allow_any_codec,
             on_warning=on_warning,
         )
+        return opened.counted() if told.frames is None else opened
+
+    def counted(self) -> FileSource:
+        """Return it with the number of samples there are, whatever the header says; the file is read once for that."""
+        return replace(
+            self, n_samples=sum(block.shape[1] for block in replace(self, on_warning=None).pieces())
+        )
 
     def pieces(self) -> Iterator[Array]:
         """Yield what is read, a second at a time."""
         return audio.blocks(
-            self.path,
+            _rewound(self.path),
             sample_rate=self.sample_rate,
             block_seconds=1.0,
             allow_any_codec=self.allow_any_codec,
@@ -124,9 +134,16 @@ class FileSource:
     def excerpt(self, start: int, stop: int) -> Array:
         """Read a part of it."""
         return audio.load(
-            self.path,
+            _rewound(self.path),
             sample_rate=self.sample_rate,
             start=start / self.sample_rate,
             duration=(stop - start) / self.sample_rate,
             allow_any_codec=self.allow_any_codec,
         ).samples
+
+
+def _rewound(path: Any) -> Any:
+    """Return a path as it is, and a file object at its beginning."""
+    if hasattr(path, "seek"):
+        path.seek(0)
+    return path

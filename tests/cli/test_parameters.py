@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from sigsep_classic.cli import parsing
-from sigsep_classic.cli.parameters import Parameter, parameters_of
+from sigsep_classic.cli.parameters import Parameter, add_option, parameters_of
 from sigsep_classic.cli.separate import add_options
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers import METHODS
@@ -117,20 +116,20 @@ def test_a_type_that_cannot_be_typed_has_no_option() -> None:
 
 
 def test_words_become_values_of_the_annotated_type() -> None:
-    assert made("high").convert("none") is None
-    assert made("high").convert("inf") == float("inf")
-    assert made("either").convert("3") == 3
-    assert made("either").convert("x") == "x"
+    assert made("high").value_of("none") is None
+    assert made("high").value_of("inf") == float("inf")
+    assert made("either").value_of("3") == 3
+    assert made("either").value_of("x") == "x"
     for name, word in (("n_iter", "1.5"), ("high", "x"), ("kind", "three")):
-        with pytest.raises(argparse.ArgumentTypeError):
-            made(name).convert(word)
+        with pytest.raises(ParameterError):
+            made(name).value_of(word)
 
 
 def test_switches_have_two_forms_and_untyped_options_leave_no_trace() -> None:
     parser = parsing.Parser(allow_abbrev=False)
     for parameter in parameters_of(Made):
         if parameter.option:
-            parameter.add_to(parser)
+            add_option(parser, parameter)
     assert vars(parser.parse_args([])) == {}
     assert vars(parser.parse_args(["--sure"])) == {"parameter:sure": True}
     assert vars(parser.parse_args(["--no-sure", "--low", "-2"])) == {

@@ -58,7 +58,7 @@ def records(names: list[str], method: Any, workers: int) -> list[dict[str, Any]]
     return list(run_jobs(jobs, settings, workers=workers, progress=Progress(enabled=False)))
 
 
-@pytest.mark.parametrize("words", [[], ["-m", "nmf", "--n-iter", "40"], ["-m", "repet_sim"]], ids=" ".join)
+@pytest.mark.parametrize("words", [[], ["-m", "nmf", "--n-iter", "40"]], ids=" ".join)
 def test_two_jobs_give_the_bytes_that_one_gives(cli: Run, make_song: Run, words: list[str]) -> None:
     for seed in range(3):
         make_song(f"in/{seed}.wav", seed=seed, seconds=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -155,8 +156,9 @@ def gone(group: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "jobs"), [(signal.SIGINT, "1"), (signal.SIGTERM, "2"), (signal.SIGHUP, "1")]
+)
 def test_a_signal_ends_the_run_and_leaves_finished_files_alone(endless: Run, number: int, jobs: str) -> None:
     process = endless("-j", jobs)
     process.send_signal(number)
@@ -191,3 +193,24 @@ def test_a_signal_that_is_ignored_stays_ignored(program: Run, song: str) -> None
     )
     assert done.returncode == 0
     assert files_below("separated") == ["song/harmonic.wav", "song/percussive.wav"]
+
+
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_progress_is_taken_away_on_a_terminal_and_never_begun_on_a_dumb_one(song: str, term: str) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        command("separate", song), stdout=theirs, stderr=theirs, env={**environment(), "TERM": term}
+    )
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # what Linux says at the end of a terminal
+        while part := os.read(ours, 4096):
+            said += part
+    os.close(ours)
+    assert run.wait() == 0
+    paths = b"separated/song/harmonic.wav\r\nseparated/song/percussive.wav\r\n"
+    assert said.endswith(paths)
+    before = said.removesuffix(paths)
+    assert before.endswith(b"\r\x1b[K") if term == "xterm" else before == b""

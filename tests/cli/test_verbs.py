@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -146,7 +147,7 @@ def test_demo_hands_its_options_on_and_prints_the_table(cli: Cli, monkeypatch: p
         calls.append((folder, options))
         return {"score": float("inf")}
 
-    fake = SimpleNamespace(run=run, format_table=lambda record: "the table")
+    fake = SimpleNamespace(run=run, format_table=lambda record, width: "the table")
     monkeypatch.setitem(sys.modules, "sigsep_classic.compare.demo", fake)
     monkeypatch.setattr("sigsep_classic.compare.demo", fake, raising=False)
     words = [
@@ -188,7 +189,7 @@ def test_demo_knows_the_variants_there_are() -> None:
     assert tuple(VARIANTS) == demo.VARIANTS
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_knows_verbs_methods_and_their_parameters(cli: Cli, shell: str) -> None:
     pytest.importorskip("shtab")
     done = cli("completion", shell)
@@ -207,3 +208,34 @@ def test_completion_without_its_package_says_what_to_install(
     done = cli("completion", "bash")
     assert done.code == 1
     assert 'pip install "sigsep-classic[completion]"' in done.err
+
+
+def test_the_manual_page_has_every_verb_and_man_reads_it_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("argparse_manpage")
+    from sigsep_classic.cli.manual import page
+
+    text = page()
+    assert text == page()
+    for verb in VERBS:
+        assert f"sigsep\\-classic {verb}".replace("check-", "check\\-") in text
+    if shutil.which("man") is None:
+        return
+    (tmp_path / "page.1").write_text(text)
+    shown = subprocess.run(
+        ["man", "--warnings", "-E", "UTF-8", "-l", tmp_path / "page.1"],
+        capture_output=True,
+        env={"PATH": os.environ["PATH"], "MANWIDTH": "80", "LC_ALL": "C.UTF-8"},
+        text=True,
+        check=True,
+    )
+    assert shown.stderr == ""
+    for words in (
+        "drums=0,3;voice=1,2",
+        ".png, .svg",
+        "EXIT STATUS",
+    ):  # lines that troff could take for its own
+        assert words in shown.stdout
+
+
+def test_the_overview_fits_eighty_columns(cli: Cli) -> None:
+    assert max(map(len, cli("--help").out.splitlines())) <= 80

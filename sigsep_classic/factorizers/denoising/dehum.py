@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
@@ -92,6 +93,11 @@ class Dehum:
 
     Notes
     -----
+    When to use: Mains hum of 50 or 60 Hz and its harmonics, steady or drifting slowly, under anything.
+    Complexity: Linear in samples · harmonics.
+    Differences from the paper: The frequency is found first and then held within each piece; the paper's notch adapts
+    to a reference input.
+
     Made for samples (`Waveform`), where it is exact up to the change of the hum within ``seconds``. Through an STFT it
     works within three bins of each multiple. It looks at ``seconds / 2`` to both sides, and at the whole recording for
     the frequency.
@@ -129,9 +135,26 @@ class Dehum:
 
     def settled(self, model: HumModel) -> Dehum:
         """Return this method with the frequency that was found, or one that takes nothing off."""
-        if model.frequency is None:
+        return self.settled_at(model.frequency)
+
+    def settled_at(self, frequency: float | None) -> Dehum:
+        """Return this method with a frequency in Hz; with None one that takes nothing off."""
+        if frequency is None:
             return _NoHum(**{f.name: getattr(self, f.name) for f in fields(self)})
-        return replace(self, frequency=model.frequency)
+        return replace(self, frequency=frequency)
+
+    def heard_in(self, pieces: Iterable[Array], n_samples: int) -> float | None:
+        """Return the mains frequency in Hz that `fit` would find in samples (channels, samples), given in pieces.
+
+        Parameters
+        ----------
+        pieces : iterable of array (channels, samples)
+            A recording; half a minute of it is kept at a time.
+        n_samples : int
+            How many there are of each channel.
+        """
+        found = hum.find_in_samples(pieces, n_samples, self.grid or UNKNOWN)
+        return None if found is None else found.frequency
 
     def default_frontend(self, sample_rate: float) -> Waveform:
         """Return samples as they are."""

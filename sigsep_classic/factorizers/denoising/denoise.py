@@ -110,7 +110,13 @@ class Denoise:
 
     Notes
     -----
-    Departures from the papers: gains are at most one; by default recursions run in both directions. A recursion over
+    When to use: Speech in noise that is steady or changes slowly; a clip of the noise alone is worth several dB.
+    Babble and music are no noise in this sense.
+    Complexity: Linear in freq · frames.
+
+    Differences from the paper: gains are at most one; by default recursions run in both directions.
+
+    A recursion over
     frames has no finite ``context``: with ``causal`` a stream has to carry, for each bin, the noise, the last power of
     speech and the state of the tracker. ``subtraction`` with a profile needs no neighbours, ``gate`` 10 ms, and none
     with ``causal``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,27 +76,79 @@ def find(X: Array, grid: Grid) -> Found | None:
         Of X.
     """
     spectra: dict[int, _Spectrum] = {}
+    n_bins, frames = X.shape[1:]
+
+    def spectrum_of(b: int) -> _Spectrum:
+        if b not in spectra:
+            starts, length = _segments(frames, grid.frame_rate)
+            spectra[b] = _spectrum((X[:, b, at : at + length] for at in starts), length, grid.frame_rate)
+        return spectra[b]
+
+    return _best(spectrum_of, n_bins, frames, grid)
+
+
+def find_in_samples(pieces: Iterable[Array], n_samples: int, grid: Grid) -> Found | None:
+    """Return what `find` would of samples (channels, samples) that come in pieces of any length.
+
+    Parameters
+    ----------
+    pieces : iterable of array (channels, samples)
+        A recording.
+    n_samples : int
+        How many there are of each channel.
+    grid : Grid
+        Of samples.
+    """
+    starts, length = _segments(n_samples, grid.frame_rate)
+    spectrum = _spectrum(_cut(pieces, starts, length), length, grid.frame_rate)
+    return _best(lambda b: spectrum, 1, n_samples, grid)
+
+
+def _best(spectrum_of: Callable[[int], _Spectrum], n_bins: int, frames: int, grid: Grid) -> Found | None:
+    """Return the frequency with the highest score, if it is heard."""
     best: Found | None = None
-    duration = min(X.shape[-1] / grid.frame_rate, SEGMENT_SECONDS)
+    duration = min(frames / grid.frame_rate, SEGMENT_SECONDS)
     if duration * _AROUND_HZ < 4:  # fewer than a handful of resolvable frequencies around each multiple
         return None
     for low, high in RANGES:
         for frequency in np.arange(low, high, 0.1 / duration):
-            score = _score(X, float(frequency), grid, spectra)
+            score = _score(spectrum_of, n_bins, float(frequency), grid)
             if best is None or score > best.score:
                 best = Found(frequency=float(frequency), score=score)
     return best if best is not None and best.score > _HEARD_DB else None
 
 
-def _score(X: Array, frequency: float, grid: Grid, spectra: dict[int, _Spectrum]) -> float:
-    n_bins, levels = X.shape[1], []
+def _score(spectrum_of: Callable[[int], _Spectrum], n_bins: int, frequency: float, grid: Grid) -> float:
+    levels = []
     for hz in harmonics(frequency, grid, _N_SCORED, n_bins):
         near = bins_near(hz, grid, n_bins, 0.5)
-        b = near[0] if len(near) else n_bins - 1
-        if b not in spectra:
-            spectra[b] = _spectrum(X[:, b], grid.frame_rate)
-        levels.append(_prominence(spectra[b], hz))
+        levels.append(_prominence(spectrum_of(near[0] if len(near) else n_bins - 1), hz))
     return float(np.sum(np.maximum(np.array(levels) - _CHANCE_DB, 0)))
+
+
+def _segments(frames: int, rate: float) -> tuple[list[int], int]:
+    """Return where the pieces of up to 30 s begin that are transformed, and how long they are."""
+    length = min(frames, math.ceil(SEGMENT_SECONDS * rate))
+    return np.linspace(0, frames - length, -(-frames // length)).astype(int).tolist(), length
+
+
+def _cut(pieces: Iterable[Array], starts: list[int], length: int) -> Iterator[Array]:
+    """Yield the segments (channels, length) of a recording that comes in pieces."""
+    held: list[Array] = []
+    first = there = 0  # what is held begins at sample `first`, and is `there` samples long
+    for piece in pieces:
+        held.append(piece)
+        there += piece.shape[1]
+        if first + there < starts[0] + length:
+            continue
+        joined = namespace(piece).concatenate(held, axis=1)
+        while starts and first + there >= starts[0] + length:
+            yield joined[:, starts[0] - first : starts[0] - first + length]
+            starts = starts[1:]
+        if not starts:
+            return
+        drop = min(there, starts[0] - first)
+        held, first, there = [joined[:, drop:]], first + drop, there - drop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,23 +159,21 @@ class _Spectrum:
     per_hz: float
 
 
-def _spectrum(x: Array, rate: float) -> _Spectrum:
-    """Return the power of x (channels, frames), over frequencies finer than its pieces resolve."""
-    xp, fft, options = namespace(x), fft_namespace(x), fft_options(x)
-    frames = min(x.shape[-1], math.ceil(SEGMENT_SECONDS * rate))
+def _spectrum(pieces: Iterable[Array], frames: int, rate: float) -> _Spectrum:
+    """Return the power of pieces (channels, frames), over frequencies finer than they resolve."""
     # Of samples, all that is looked at lies far below half their rate.
-    kept = min(frames, 2 * math.ceil(_TOP_HZ * frames / rate)) if x.dtype.kind != "c" else frames
-    window = 0.5 - 0.5 * xp.cos(2 * math.pi * (xp.arange(kept) + 0.5) / kept)
-    length = 2 ** math.ceil(math.log2(_FINENESS * kept))
-    power = np.zeros(length)
-    for start in np.linspace(0, x.shape[-1] - frames, -(-x.shape[-1] // frames)).astype(int):
-        piece = x[:, start : start + frames]
+    low = min(frames, 2 * math.ceil(_TOP_HZ * frames / rate))
+    power, kept = np.zeros(1), frames
+    for piece in pieces:
+        xp, fft, options = namespace(piece), fft_namespace(piece), fft_options(piece)
+        kept = low if piece.dtype.kind != "c" else frames
         if kept < frames:
-            low = fft.rfft(piece, axis=-1, **options)[:, : kept // 2 + 1]
-            piece = fft.irfft(low, n=kept, axis=-1, **options)
-        S = fft.fft(piece * window, n=length, axis=-1, **options)
-        power += to_host((abs(S) ** 2).sum(axis=0)).astype(np.float64)
-    return _Spectrum(power=power, per_hz=length / (rate * kept / frames))
+            below = fft.rfft(piece, axis=-1, **options)[:, : kept // 2 + 1]
+            piece = fft.irfft(below, n=kept, axis=-1, **options)
+        window = 0.5 - 0.5 * xp.cos(2 * math.pi * (xp.arange(kept) + 0.5) / kept)
+        S = fft.fft(piece * window, n=2 ** math.ceil(math.log2(_FINENESS * kept)), axis=-1, **options)
+        power = power + to_host((abs(S) ** 2).sum(axis=0)).astype(np.float64)
+    return _Spectrum(power=power, per_hz=len(power) / (rate * kept / frames))
 
 
 def _prominence(spectrum: _Spectrum, hz: float) -> float:
