@@ -30,7 +30,8 @@ def check_range(
         bound += f" and at most {high:g}" if high is not None else "" if infinite else " and finite"
         if math.isinf(low):
             bound = bound.partition(" and ")[2]
-        raise ParameterError(f"{name} is {value}; it must be {bound}")
+        bounds = name, low, math.inf if high is None else high, above
+        raise ParameterError(f"{name} is {value}; it must be {bound}", bounds=bounds)
 
 
 def check_number(name: str, value: Any) -> None:
@@ -44,7 +45,8 @@ def check_count(name: str, value: Any, low: int = 1) -> None:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ParameterError(f"{name} is {value!r}; it must be a whole number")
     if value < low:
-        raise ParameterError(f"{name} is {value}; it must be at least {low}")
+        bounds = name, low, math.inf, False
+        raise ParameterError(f"{name} is {value}; it must be at least {low}", bounds=bounds)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:

@@ -14,9 +14,22 @@ class SigsepError(Exception):
 
 
 class ParameterError(SigsepError, ValueError):
-    """A parameter has a value outside its range, or a name is unknown."""
+    """A parameter has a value outside its range, or a name is unknown.
+
+    Parameters
+    ----------
+    message : str
+        One line.
+    bounds : tuple of str, float, float and bool, optional
+        Which parameter lies outside which range: its name, the least value and the greatest, infinite where there is
+        none, and whether it must be more than the least. For pages that make controls of parameters.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str = "", *, bounds: tuple[str, float, float, bool] | None = None) -> None:
+        super().__init__(message)
+        self.bounds = bounds
 
 
 class ShapeError(SigsepError, ValueError):
@@ -55,6 +68,10 @@ class DeviceError(SigsepError, RuntimeError):
 
 class NumericalError(SigsepError, ArithmeticError):
     """An iteration produced a value that is not finite."""
+
+
+class NotFiniteSpectrumError(NumericalError, ValueError):
+    """Coefficients that are given to a method hold NaN or infinity."""
 
 
 class Interrupted(BaseException):

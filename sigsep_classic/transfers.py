@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sigsep_classic.backend import namespace
+from sigsep_classic.backend import lies_on_cuda
 from sigsep_classic.typing import Array
 
 
@@ -172,5 +172,5 @@ def transfers(device: str) -> Transfers:
 
 
 def is_resident(x: Any) -> bool:
-    """Say whether an array (CuPy's, or PyTorch's on a GPU) is on a GPU already."""
-    return bool(getattr(x, "is_cuda", False)) or namespace(x) is not np
+    """Say whether an array (CuPy's, or anybody's on a GPU) is on a GPU already."""
+    return lies_on_cuda(x)

@@ -13,7 +13,13 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
-from sigsep_classic.errors import ArrayTypeError, NumericalError, ParameterError, ShapeError
+from sigsep_classic.errors import (
+    ArrayTypeError,
+    NotFiniteSpectrumError,
+    NumericalError,
+    ParameterError,
+    ShapeError,
+)
 from sigsep_classic.factorizers.models import Model
 from sigsep_classic.frontends import STFT
 from sigsep_classic.kernels.threads import run_tasks
@@ -76,8 +82,15 @@ def side_by_side(problems: Sequence[Problem], *, callback: ManyCallback | None =
     return found
 
 
-def coefficients(X: Array) -> Array:
+def coefficients(X: Array, *, finite: bool = True) -> Array:
     """Return complex or real coefficients X, checked to be (channels, freq, frames); whole numbers become float64.
+
+    Parameters
+    ----------
+    X : array (channels, freq, frames)
+        float32, float64, complex of these, or integers.
+    finite : bool
+        Refuse NaN and infinity.
 
     Raises
     ------
@@ -85,6 +98,8 @@ def coefficients(X: Array) -> Array:
         ``X`` has not three axes or one of them is empty.
     ArrayTypeError
         It is no array, or of numbers the kernels are not made for.
+    NotFiniteSpectrumError
+        It holds NaN or infinity. On a GPU, where to look would mean to wait, that is left to the method.
     """
     if not hasattr(X, "dtype") or hasattr(X, "mask"):
         raise ArrayTypeError(f"X is a {type(X).__name__}; expected an array (channels, freq, frames)")
@@ -97,7 +112,22 @@ def coefficients(X: Array) -> Array:
         X = X.astype(X.dtype.newbyteorder("="))
     if X.dtype.char not in "fdFD":
         raise ArrayTypeError(f"X is {X.dtype}; give float32, float64 or complex numbers of these")
+    if finite and namespace(X) is np:
+        _check_finite(X)
     return X
+
+
+def _check_finite(X: Array) -> None:
+    with np.errstate(all="ignore"):
+        if np.isfinite(X.sum()):  # no array of flags is made
+            return
+    wrong = np.argwhere(~np.isfinite(X))
+    if len(wrong):
+        c, f, t = wrong[0]
+        raise NotFiniteSpectrumError(
+            f"X is not finite: {len(wrong)} of its coefficients are NaN or infinite, the first of channel {c} at "
+            f"frequency {f}, frame {t}; give finite data"
+        )
 
 
 def spectrogram(X: Array) -> Array:
@@ -273,8 +303,9 @@ class Iterative(ABC, Generic[M]):
         start : model, optional
             Begin here in place of `init` (a warm start); not written to.
         callback : callable, optional
-            Called as ``callback(i, model)`` after each step; returning True stops. The next step may reuse the
-            arrays of the model: copy what you keep, or loop over `iterate`.
+            Called as ``callback(i, model)`` after each step; returning True stops. ``model.losses`` are those
+            checked so far. The next step may reuse the arrays of the model: copy what you keep, or loop over
+            `iterate`.
 
         Returns
         -------
@@ -291,7 +322,7 @@ class Iterative(ABC, Generic[M]):
         losses = [(0, self._checked_loss(data, model, 0))] if self.tol > 0 else []
         for i in range(1, self.n_iter + 1):
             model = self.step(data, model)
-            stop = callback is not None and callback(i, model)
+            stop = callback is not None and callback(i, replace(model, losses=tuple(losses)))
             last = i == self.n_iter or stop
             if last or (self.tol > 0 and i % self.check_every == 0):
                 losses.append((i, self._checked_loss(data, model, i)))

@@ -32,7 +32,7 @@ def fit_many(methods: Any, Xs: Array | Sequence[Array], *, callback: ManyCallbac
     Raises
     ------
     ParameterError
-        There are several methods and several mixtures, but not as many of the one as of the other.
+        There are several methods and several mixtures, but not as many of the one as of the other, or one is none.
 
     Notes
     -----
@@ -67,8 +67,13 @@ def fit_many(methods: Any, Xs: Array | Sequence[Array], *, callback: ManyCallbac
 
 
 def _paired(methods: Any, Xs: Any) -> list[Problem]:
-    several = [not hasattr(methods, "fit"), isinstance(Xs, (list, tuple))]
-    methods = list(methods) if several[0] else [methods]
+    several = [isinstance(methods, (list, tuple)), isinstance(Xs, (list, tuple))]
+    methods = list(methods) if isinstance(methods, (list, tuple)) else [methods]
+    for method in methods:
+        if isinstance(method, type) or not hasattr(method, "fit"):
+            raise ParameterError(
+                f"method is {method!r:.60}; give an instance such as NMF(n_components=4), or a list"
+            )
     Xs = [from_foreign(X) for X in (Xs if several[1] else [Xs])]
     if len(methods) != len(Xs) and all(several):
         raise ParameterError(

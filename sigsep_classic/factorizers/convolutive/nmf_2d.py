@@ -65,11 +65,16 @@ class NMF2D(Pitched):
 
     Notes
     -----
+    When to use: An instrument that plays many pitches with one timbre, on a logarithmic axis: a lesson, and duets of
+    pitched instruments.
+    Complexity: An iteration is 8 freq · frames · components · lags · shifts operations for β = 1.
+    Differences from the paper: Bins that a shift moves over the upper end are left out; the sparsity is a logarithmic
+    one that scale cannot evade; the default solver adds momentum.
+
     The default front-end is a `ConstantQ` with a semitone a bin from 65 Hz to 4 kHz. Only its rows in between are
     evenly spaced in octaves, so only these are factorised. Each component has one spectrum of the other rows besides,
     which does not move and sounds as loud as the component does between 65 Hz and 4 kHz. On an `STFT` a shift moves
-    all partials by as many Hz, which fits hardly any instrument. An iteration is 8 freq · frames · components · lags
-    · shifts operations for β = 1.
+    all partials by as many Hz, which fits hardly any instrument.
 
     Examples
     --------

@@ -97,8 +97,13 @@ class NMFD(Convolutive):
 
     Notes
     -----
-    An iteration is 8 freq · frames · components · lags operations for β = 1, half as many more otherwise, and half
-    as many more for the loss where the solver is extrapolated. Nothing of size freq × frames × lags is stored.
+    When to use: Sounds that repeat with the same course in time: drum loops, footsteps, machines; best with an
+    example of each.
+    Complexity: An iteration is 8 freq · frames · components · lags operations for β = 1, half as many more otherwise,
+    and half as many more for the loss where the solver is extrapolated. Nothing of size freq × frames × lags is
+    stored.
+    Differences from the paper: Sums in the denominators are over the frames that V has. The default solver adds
+    momentum; ``solver="mu"`` has none.
 
     Examples
     --------

@@ -90,6 +90,11 @@ class SIPLCA(Pitched):
 
     Notes
     -----
+    When to use: As `nmf_2d`, where a model in probabilities is wanted; each note keeps its kernel's shape.
+    Complexity: An iteration is 8 freq · frames · components · lags · shifts operations.
+    Differences from the paper: Blocks of parameters are maximised one after the other (ECM) where the paper has one
+    expectation for all, and sparsity is a logarithmic prior in the place of an entropic one.
+
     The default front-end is a `ConstantQ` with a semitone a bin from 65 Hz to 4 kHz. Only its rows in between are
     evenly spaced in octaves, so only these are factorised. Each component has one spectrum of the other rows besides,
     which does not move and sounds as loud as the component does between 65 Hz and 4 kHz.

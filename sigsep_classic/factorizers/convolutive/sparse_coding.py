@@ -86,6 +86,13 @@ class SparseCoding(Iterative[SparseCodingModel]):
 
     Notes
     -----
+    When to use: Short sounds that recur as they are, to the sample: clicks, drum machines, calls. To look at (`atom`,
+    `firings`) as much as to separate.
+    Complexity: Codes by coordinate descent take about atoms · lags operations an update, and a few updates for each
+    code that is used.
+    Differences from the paper: The paper samples a Bayesian model; here codes are the minimum of the penalised
+    squared error, and atoms are improved in turn.
+
     With a ``sparsity`` of 1e-3 or less there are so many codes that those of overlapping atoms are told apart
     slowly. Greedy descent stops after five codes set for each there is; a hundred iterations of FISTA follow, and
     the next iteration goes on from there. The objective falls all the same, but codes are less precise than

@@ -64,6 +64,12 @@ class CACGMM(DirectionMixture):
 
     Notes
     -----
+    When to use: More talkers than microphones, or masks to steer a beamformer by (``mask="mvdr"``); talkers who take
+    turns in the spectrogram.
+    Complexity: An iteration is O(freq · frames · sources · channels²), then the permutation.
+    Differences from the paper: Weights have a Dirichlet prior that counts one frame more for each source, and shapes
+    are held to a condition number; directions are of whitened channels, which changes nothing.
+
     The density does not change with an invertible matrix on the channels, so whitening costs nothing and gives the
     arithmetic good numbers. det B is 1 throughout: its scale means nothing. The last sum of L, a Dirichlet prior
     that counts one frame more for each source, keeps weights above 0. Points of silence do not count.

@@ -59,6 +59,11 @@ class CWMM(DirectionMixture):
 
     Notes
     -----
+    When to use: As `cacgmm`, with fewer parameters: an axis and one width for each source and bin.
+    Complexity: An iteration is O(freq · frames · sources · channels²), then the permutation.
+    Differences from the paper: κ is at most 500 and found by the inverse of the mean projection, not by an
+    approximation; weights have the prior of `cacgmm`.
+
     κ is at most 500. Unlike `CACGMM`'s, the result depends on the whitening. On real X the densities are those of
     the real sphere.
 

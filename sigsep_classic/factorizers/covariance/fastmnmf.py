@@ -10,9 +10,10 @@ from sigsep_classic.factorizers.covariance.joint import JointCovariances
 
 @dataclass(frozen=True, kw_only=True)
 class FastMNMF(JointCovariances):
-    """Minimise Σ_ftm [|q_fm x_ft|² / y_ftm + log y_ftm] - 2 T Σ_f log |det Q_f|, y_ftm = Σ_n λ_nft g_nfm.
+    """Sources of low rank and any directions, with weights of the directions for each frequency on its own.
 
-    As `FastMNMF2`, but each bin has weights g_nfm of its own: more freedom, and only the activations tie the
+    Minimises Σ_ftm [|q_fm x_ft|² / y_ftm + log y_ftm] - 2 T Σ_f log |det Q_f| with y_ftm = Σ_n λ_nft g_nfm: as
+    `FastMNMF2`, but each bin has weights g_nfm of its own: more freedom, and only the activations tie the
     frequencies of a source together.
 
     Parameters
@@ -45,6 +46,10 @@ class FastMNMF(JointCovariances):
 
     Notes
     -----
+    When to use: As `fastmnmf2`, when each frequency should have weights of its own; starts matter more.
+    Complexity: An iteration is O(freq · frames · (channels³ + sources · (components + channels))).
+    Differences from the paper: As `FastMNMF2`: data are whitened and hold a little white noise.
+
     The notes on noise and memory of `FastMNMF2` hold here too.
     """
 

@@ -10,7 +10,9 @@ from sigsep_classic.factorizers.covariance.joint import JointCovariances
 
 @dataclass(frozen=True, kw_only=True)
 class FastMNMF2(JointCovariances):
-    """Minimise Σ_ftm [|q_fm x_ft|² / y_ftm + log y_ftm] - 2 T Σ_f log |det Q_f|, y_ftm = Σ_n λ_nft g_nm.
+    """Sources of low rank and any directions, by full-rank spatial covariances that share their eigenvectors.
+
+    Minimises Σ_ftm [|q_fm x_ft|² / y_ftm + log y_ftm] - 2 T Σ_f log |det Q_f| with y_ftm = Σ_n λ_nft g_nm.
 
     x_ft is Gaussian with covariance Q_f⁻¹ diag(y_ft) Q_f⁻ᴴ: source n has the variance λ_nft = Σ_k w_nfk h_nkt and
     comes from directions (columns of Q_f⁻¹) with weights g_nm ≥ 0, the same at all frequencies, which ties the
@@ -50,7 +52,11 @@ class FastMNMF2(JointCovariances):
 
     Notes
     -----
-    Departing from the paper, the data are taken to hold a little white noise (63 dB below their mean power in each
+    When to use: A reverberant room, as many sources as microphones or more, and patience; steady positions. Quicker
+    and less general: `ilrma`.
+    Complexity: An iteration is O(freq · frames · (channels³ + sources · (components + channels))).
+
+    Differences from the paper: the data are taken to hold a little white noise (63 dB below their mean power in each
     bin, after whitening), so that silence, a dead channel or one frame leave the likelihood bounded. The loss
     contains it, and is that of whitened data: a constant away from the one above.
 

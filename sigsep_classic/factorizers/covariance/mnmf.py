@@ -112,7 +112,9 @@ class MNMFModel:
 
 @dataclass(frozen=True, kw_only=True)
 class MNMF(SourcesOfComponents):
-    """Minimise Σ_ft [x_ftᴴ Σ_ft⁻¹ x_ft + log det Σ_ft], Σ_ft = Σ_n λ_nft S_nf, λ_nft = Σ_k w_nfk h_nkt.
+    """Sources of low rank, each with a full-rank spatial covariance of its own at every frequency.
+
+    Minimises Σ_ft [x_ftᴴ Σ_ft⁻¹ x_ft + log det Σ_ft] with Σ_ft = Σ_n λ_nft S_nf and λ_nft = Σ_k w_nfk h_nkt.
 
     Each source has a full-rank covariance S_nf at every frequency, which holds its reverberation too; there may be
     more sources than microphones. The most general of the family, and much the slowest: `FastMNMF2` is the same
@@ -146,9 +148,15 @@ class MNMF(SourcesOfComponents):
 
     Notes
     -----
-    Each source has its own K components; the paper's soft assignment of components to sources is not part of it.
-    Departing from the paper, the data are whitened and taken to hold white noise 60 dB below their mean power in
-    each bin, so that silence or one frame leave the likelihood bounded; the loss contains it. Work goes through
+    When to use: When the cost does not matter and each source shall have its full spatial covariance: a reference for
+    `fastmnmf2`.
+    Complexity: An iteration is O(freq · frames · sources · channels³).
+
+    Differences from the paper: each source has its own K components; the paper's soft assignment of components to
+    sources is not part of it. The data are whitened and taken to hold white noise 60 dB below their mean power in
+    each bin, so that silence or one frame leave the likelihood bounded; the loss contains it.
+
+    Work goes through
     tiles of frames: no (freq, frames, channels, channels) array exists.
 
     Examples

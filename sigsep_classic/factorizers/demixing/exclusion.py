@@ -69,6 +69,13 @@ class WeakExclusionICA(Walk):
     Ö. Yılmaz and S. Rickard, "Blind separation of speech mixtures via time-frequency masking", IEEE Trans. Signal
     Processing 52(7), 2004: W-disjoint orthogonality.
 
+    Notes
+    -----
+    When to use: A lesson: what masks assume, asked of a matrix. To separate, `ica`.
+    Complexity: An iteration is O(sources² · points).
+    Differences from the paper: Not the paper's algorithm, which we have not read: the idea is that in its title, loss
+    and search are ours.
+
     Examples
     --------
     >>> import numpy as np

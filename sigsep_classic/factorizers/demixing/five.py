@@ -57,6 +57,12 @@ class FIVE(FrequencyDemixing):
     R. Scheibler and N. Ono, "Fast independent vector extraction by iterative SINR maximization", Proc. ICASSP,
     2020 (equation numbers not checked).
 
+    Notes
+    -----
+    When to use: One moving level among steady noise: one talker, several microphones.
+    Complexity: An iteration is O(freq · frames · channels²) and an eigenvalue problem of channels × channels a bin.
+    Differences from the paper: None known (equation numbers not checked).
+
     Examples
     --------
     >>> import numpy as np

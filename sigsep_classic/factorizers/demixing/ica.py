@@ -114,6 +114,12 @@ class ICA(Iterative[DemixingModel]):
 
     Notes
     -----
+    When to use: As many channels as sources, mixed without echo or delay: line mixes, electrodes, sensors. For rooms
+    `bss` or `auxiva`.
+    Complexity: An iteration is O(sources² · samples), in passes over the samples as they lie in memory.
+    Differences from the paper: Channels are whitened symmetrically at equal level, and a saddle point is left by
+    turning pairs of sources by 45°, so that the result does not depend on the order of channels.
+
     The result does not depend on the order of the channels nor on their level (``"auxiliary"``, which goes row after
     row: once it has converged): the search starts from the symmetric
     whitening of channels at equal level, and a saddle point is left by turning a pair of sources by 45°. Sources

@@ -123,6 +123,13 @@ class ISA:
     2000 (equation numbers not checked). Our departures: the search is Picard-O (Ablin, Cardoso & Gramfort, 2018),
     grouping is complete linkage on the ixegram, and stems are masked from the mixture.
 
+    Notes
+    -----
+    When to use: One channel, sounds with independent time courses, drums above all; a classic, for lessons.
+    Complexity: A truncated singular value decomposition of freq × frames, then ICA of few components.
+    Differences from the paper: The search is Picard-O, grouping is complete linkage on the ixegram, and stems are
+    masked from the mixture.
+
     Examples
     --------
     >>> import numpy as np

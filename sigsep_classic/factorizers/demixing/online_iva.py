@@ -80,6 +80,11 @@ class OnlineIVA:
 
     Notes
     -----
+    When to use: Talkers who move, meetings, hearing aids: stems at once, with the latency of a window.
+    Complexity: A frame takes O(freq · sources · channels²) operations.
+    Differences from the paper: Source steering goes through sources in a fixed order; fewer sources than channels
+    online, and the dereverberation before it, are derived here.
+
     Nothing looks ahead: the level that silence is measured by is the running mean of what was heard, channels come
     in the order of their energy in the first frame with sound, which is also the order in which rows are updated, and
     the first sources are those channels. The first seconds are separated worse than the rest: on the development rooms

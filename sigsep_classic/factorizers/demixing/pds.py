@@ -74,6 +74,12 @@ class PrimalDualBSS:
 
     Notes
     -----
+    When to use: When you have a mask or a penalty of your own for what a source looks like; or ``"harmonic"`` for
+    voices.
+    Complexity: An iteration is O(freq · frames · channels²), a singular value decomposition a bin, and the model.
+    Differences from the paper: The weight is set so that W is of size one, as penalties in proportion to y leave it
+    to choice.
+
     L does not fall in every iteration, as primal-dual methods do not promise it; and -log |det W| is not convex, so
     that what is found depends on the start, W = I. The losses told are L itself. A mask has no P, and there is no
     loss to tell. The weight, which all P in proportion to y leave to choice, is set so that W is of size one.

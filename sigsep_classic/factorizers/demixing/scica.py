@@ -154,6 +154,14 @@ class SCICA:
     M. E. Davies and C. J. James, "Source separation using single channel ICA", Signal Processing 87(8), 2007
     (equation numbers not checked). The search is Picard-O of Ablin, Cardoso & Gramfort, Proc. ICASSP, 2018.
 
+    Notes
+    -----
+    When to use: One channel, sources in different frequency ranges: hum from heartbeats, say; a lesson in what ICA
+    sees.
+    Complexity: ICA of n_delays channels: O(n_delays² · samples) an iteration.
+    Differences from the paper: Components are grouped by their envelopes where the paper groups by spectrum; the
+    search is Picard-O.
+
     Examples
     --------
     >>> import numpy as np

@@ -64,6 +64,11 @@ class SubbandSplitting:
 
     Notes
     -----
+    When to use: Where `auxiva` or `ilrma` exchange sources in blocks of frequencies: long windows, many bins.
+    Complexity: That of the base method times the overlap of bands.
+    Differences from the paper: Widths, the order of bands, and what of ILRMA's start is inherited are ours; the idea
+    is from the abstract.
+
     There is no one loss that all bands lower, so ``losses`` is empty and there is no tolerance. New bins begin as the
     method begins, with random templates and the activations of the band before.
 

@@ -78,6 +78,10 @@ class HPSSDiffusion(Iterative[Any]):
 
     Notes
     -----
+    When to use: To teach what HPSS is after; to separate, `hpss` is quicker.
+    Complexity: A few operations a coefficient and iteration.
+    Differences from the paper: The default mask is soft, p = 2; the paper's is binary, p = inf.
+
     The defaults did best on two songs with known drums; p = 2 was 1 to 3 dB above p = 1.
 
     For teaching: the same idea as `HPSS` as an objective and its descent, where that takes medians at once. Each

@@ -47,6 +47,10 @@ class HRPS(TwoMedians):
 
     Notes
     -----
+    When to use: Where the clearest tones or strokes alone are wanted and the rest may be thrown away.
+    Complexity: That of `hpss`.
+    Differences from the paper: None known (equation numbers not checked).
+
     Each channel is filtered by itself. `HPSS` with margins is the same with soft masks. That paper's cascade of a
     long and a short window is the recipe ``hpss_cascade``.
 

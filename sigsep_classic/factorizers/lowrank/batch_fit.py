@@ -170,7 +170,7 @@ def _fit(
             ended |= {
                 lane
                 for lane, model in zip(batch.lanes, batch.models(), strict=True)
-                if callback(lane, i, model)
+                if callback(lane, i, replace(model, losses=tuple(losses[lane])))
             }
         looked_at = ended | (watched if i % every == 0 else set())
         _note(batch, losses, i, looked_at)

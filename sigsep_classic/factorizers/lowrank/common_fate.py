@@ -169,6 +169,11 @@ class CommonFate(Iterative[CommonFateModel]):
 
     Notes
     -----
+    When to use: Sources in unison, one of which has vibrato or tremolo: what no method that looks at single spectra
+    tells apart.
+    Complexity: An iteration is that of `ntf` on a transform with four times as many coefficients as X.
+    Differences from the paper: For β = 1 gains and textures are updated from one look at the data.
+
     With (a, b, f) as one axis the model is that of `NTF`, and so are the updates but for β = 1, where one look at V
     serves gains and textures: see `step`. The transform has four times as many
     coefficients as X; memory is that of X some fifteen times. Patches lie on a Hamming window and are put together

@@ -88,6 +88,13 @@ class ComplexNMF(Iterative[ComplexNMFModel]):
 
     Notes
     -----
+    When to use: Sources that overlap in time and frequency, where masks on the mixture's phase are not good enough,
+    and there is time: it gains over NMF mostly where templates are known (`with_examples`).
+    Complexity: An iteration is a few passes over components · channels · freq · frames complex numbers, or sources in
+    place of components with ``n_phases``.
+    Differences from the paper: Phases start from seeded angles, not from the mixture's, which is a fixed point (see
+    below); the consistency penalty is majorised by the whole projection.
+
     From the mixture's phases u = Y / |Y| every z = u + E is parallel to u, so no phase ever moves, and what is left
     is Euclidean NMF of |Y| by multiplicative updates. That is an unstable point: where the model is larger than the
     mixture, differences between the phases of components grow by X / |Y| in a step. Our updates treat equal phases

@@ -29,6 +29,7 @@ from sigsep_classic.factorizers.lowrank.starts import (
     adopted,
     balanced,
     broadcast_weights,
+    looked_at,
     random_start,
     scaled_to,
     svd_start,
@@ -55,7 +56,7 @@ class NMF(Iterative[NMFModel]):
         + smoothness Σ_k ‖w_k‖₂² Σ_t (h_kt − h_k,t−1)²
         + ard (F + T + a + 1) Σ_k log(‖w_k‖₁ + ‖h_k‖₁ + b)
 
-    Scaling w_k up and h_k down evades no penalty, and none depends on the level of the input.
+    Scaling w_k up and h_k down evades no penalty, and nothing depends on the level of the input.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ class NMF(Iterative[NMFModel]):
     factorization with the β-divergence", arXiv:2106.15214, 2021: ``"joint"``.
 
     A. M. S. Ang and N. Gillis, "Accelerating nonnegative matrix factorization algorithms using extrapolation",
-    Neural Computation 31(2), 2019: ``"hals"`` (the momentum is ours, that of ``"extrapolated"``).
+    Neural Computation 31(2), 2019: ``"hals"`` (with the momentum of ``"extrapolated"``).
 
     C. Boutsidis and E. Gallopoulos, "SVD based initialization: a head start for nonnegative matrix
     factorization", Pattern Recognition 41(4), 2008: ``initial="nndsvd"``.
@@ -157,17 +158,18 @@ class NMF(Iterative[NMFModel]):
 
     Notes
     -----
+    When to use: Notes or noises that recur with the same spectrum, and an example, a score or a grouping.
+    Complexity: An iteration is 8 freq · frames · components operations for β = 1, up to half as many more otherwise.
+    Differences from the paper: The safeguard of momentum and the bounds of scale-free penalties are ours.
+
     Extra memory of an iteration is two tiles of 2^18 numbers, up to 16 sums of the size of W and, with momentum,
-    three more W and H. Results do not depend on the level of the input, as long as V is in the
-    range of normal numbers of its type. β within 1e-6 of 0 or 1 is 0 or 1. Zeros of a start stay 0 (except by
-    coordinate descent), so `fit` with ``start`` takes any support.
+    three more W and H. β within 1e-6 of 0 or 1 is so. Zeros of a start stay 0 (but by ``"hals"``): any support.
 
     Examples
     --------
     >>> import numpy as np
     >>> V = np.outer([1.0, 2, 3], [1.0, 0, 2, 1])[None]
-    >>> model = NMF(n_components=1, n_iter=20).fit(V)
-    >>> bool(np.allclose(model.reconstruct()[0], V))
+    >>> bool(np.allclose(NMF(n_components=1, n_iter=20).fit(V).reconstruct()[0], V))
     True
     """
 
@@ -243,10 +245,8 @@ class NMF(Iterative[NMFModel]):
     def prepare(self, X: Array) -> Array:
         """Return V (freq, frames) of X (channels, freq, frames)."""
         if self.n_components + self._n_named == 0:
-            raise ParameterError(
-                "n_components is 0; it must be at least 1 where there are no templates or notes"
-            )
-        V = magnitudes(X, self.power)
+            raise ParameterError("n_components is 0; it must be at least 1 without templates or notes")
+        V = magnitudes(X if self.weights is None else looked_at(X, self.weights), self.power)
         weights = self._weights(V)
         return V if weights is None else namespace(V).where(weights.T > 0, V.T, 0).T
 

@@ -90,6 +90,12 @@ class OnlineNMF:
 
     Notes
     -----
+    When to use: Hours, or a stream, where `nmf` would have to hold everything; or one dictionary from many files by
+    `partial_fit`.
+    Complexity: A block of T frames takes 8 freq · T · components operations for each update of its activations.
+    Differences from the paper: The paper has β = 0; other β use the surrogate of Févotte & Idier. `fit` takes blocks
+    in a random order and solves for all activations at the end.
+
     `partial_fit` keeps memory constant: a block, W and the two sums. `fit` takes blocks in a random order, and at
     the end solves for all activations; it holds them all, and the whole input. On eight seconds of a synthetic
     song (K = 16, defaults) its divergence is 8 % above that of `NMF` for β = 1, 13 % for β = 2 and 22 % for β = 0;

@@ -172,6 +172,10 @@ class NTF(Iterative[NTFModel]):
 
     Notes
     -----
+    When to use: Stereo music mixed by panning, where two sources that play the same notes sit at different places.
+    Complexity: An iteration is that of `nmf` with channels · freq rows, in three passes over the data.
+    Differences from the paper: None known (equation numbers not checked).
+
     With (c, f) as one axis the tensor is a matrix and Q ⊙ W (every column q_k ⊗ w_k) its templates: the kernels
     of NMF give all sums, in three passes over the data an iteration.
 

@@ -77,6 +77,13 @@ class RPCA:
 
     Notes
     -----
+    When to use: A voice over music that repeats, with nothing known; a baseline for singing voice separation.
+    `vocals` uses it and does better.
+    Complexity: An iteration is a few products of freq · frames · rank operations.
+    Differences from the paper: Gains are soft by default; the paper's mask is ``mask_kind="binary"``. ``power`` and
+    ``mask_power`` are 1 in the paper. A subspace follows the leading singular vectors where the textbook takes a full
+    decomposition in every step.
+
     The semi-soft gain is ours, named after semi-soft (firm) shrinkage, which it is to soft and hard gains what
     that is to soft and hard thresholds. Memory is six matrices of the size of V. Results do not depend on the
     level of the input.

@@ -10,7 +10,7 @@ import numpy as np
 
 from sigsep_classic.backend import namespace, to_host
 from sigsep_classic.errors import ParameterError, ShapeError
-from sigsep_classic.factorizers.base import brought_to
+from sigsep_classic.factorizers.base import brought_to, coefficients
 from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.typing import Array
 
@@ -92,6 +92,12 @@ def broadcast_weights(weights: Array, V: Array) -> Array:
     if not (float(given.min()) >= 0 and math.isfinite(float(given.max()))):
         raise ParameterError("weights has negative or infinite entries; 0 marks a missing one")
     return xp.ascontiguousarray(xp.broadcast_to(given, V.shape).T).T
+
+
+def looked_at(X: Array, weights: Array) -> Array:
+    """Return X (channels, freq, frames) with 0 where weights are, whatever it is there; for errors see above."""
+    X = coefficients(X, finite=False)
+    return namespace(X).where(broadcast_weights(weights, X[0].real) > 0, X, 0)
 
 
 def scaled_to(mean: float, W: Array, Ht: Array) -> Array:

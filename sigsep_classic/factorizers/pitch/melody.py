@@ -66,6 +66,11 @@ class Melody:
 
     Notes
     -----
+    When to use: A leading voice or instrument over accompaniment, above all where its pitch is known (``f0=``).
+    Complexity: Linear in frames; the salience takes harmonics · pitches a frame.
+    Differences from the paper: The salience is the paper's; contours and their selection are replaced by the best
+    path through the salience, and the gains are ours.
+
     Consonants and breath are accompaniment. The model's ``extra["f0"]`` is the pitch of each frame in Hz, NaN in
     pauses, and ``extra["salience"]`` how salient it was.
 

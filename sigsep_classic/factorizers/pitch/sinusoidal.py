@@ -60,10 +60,14 @@ class Sinusoidal:
 
     Notes
     -----
+    When to use: Two or three sustained notes at once, such as two woodwinds; not for voices over a band.
+    Complexity: O(frames · peaks), and the distances of all pairs of trajectories.
+    Differences from the paper: The paper synthesises sinusoids; here they are gains on the mixture, which keep its
+    phases.
+
     For notes that last: what two sounds that follow one another have in common is not asked. Sources are in
-    the order of their pitches (``extra["f0"]``, in Hz, 0 where none was found); the last stem is ``residual``. The
-    paper synthesises sinusoids; here they are gains on the mixture, which keep its phases. Peaks are picked from the
-    root mean square of the channels, on the host.
+    the order of their pitches (``extra["f0"]``, in Hz, 0 where none was found); the last stem is ``residual``.
+    Peaks are picked from the root mean square of the channels, on the host.
     """
 
     n_sources: int = 2

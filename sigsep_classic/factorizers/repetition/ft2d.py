@@ -71,6 +71,13 @@ class FT2D:
 
     Notes
     -----
+    When to use: A voice over strictly periodic music; quick. Published scores of `repet_sim` on songs are well above
+    its own.
+    Complexity: Two 2-D FFTs and two running extrema: O(channels · freq · frames · log(freq · frames)).
+    Differences from the paper: Peaks are weighted by contrast and gains are soft; the paper's are
+    ``peak_kind="threshold"`` and ``mask_kind="binary"``. Neighbourhoods go on over the edges of the transform, and
+    symmetry is that of real data.
+
     The transform is periodic, so "around" goes on over its edges; public code mirrors it there, and makes peaks
     symmetric by flipping an axis of even length, which moves them by one. Here symmetry is that of the transform of
     real numbers. The transform is in double precision whatever V is. Memory is that of some eight spectrograms of one

@@ -74,6 +74,12 @@ class KAM:
 
     Notes
     -----
+    When to use: Harmonic, percussive, repeating and voice in one model, or to try kernels of one's own choice of
+    these.
+    Complexity: An iteration takes a median for each source: linear in channels · freq · frames · sources.
+    Differences from the paper: Spatial covariances are diagonal: levels of each source in each channel and bin, where
+    the paper has full ones.
+
     A light form: spatial covariances are diagonal, a level of each source in each channel and bin, so all gains are
     real. The paper has full ones; ``separate(..., mask="multichannel_wiener")`` learns them from the final F_j.
     Back-fitting lowers no stated loss, and there is none; an iteration squares the ratio of two sources, so many make

@@ -58,9 +58,15 @@ class REPET:
 
     Notes
     -----
-    The period is the lag at the maximum itself. A widely used public implementation takes one frame more,
-    which smears the model a little further at each repetition: see ``compat``. The beat spectrum is that of the
-    mean over channels, the medians are per channel. Memory is that of a few spectrograms; the whole signal is needed.
+    When to use: A voice over a loop that repeats with one period for the whole recording. Where it changes,
+    `repet_adaptive` or `repet_sim`.
+    Complexity: O(channels · freq · frames · log frames): the beat spectrum by FFT, then one median.
+    Differences from the paper: None known (equation numbers not checked). Public code takes a period one frame
+    longer (``compat="repet-python"``).
+
+    One frame more in the period would smear the model a little further at each repetition. The beat spectrum
+    is that of the mean over channels, the medians are per channel. Memory is that of a few spectrograms; the whole
+    signal is needed.
     """
 
     min_period: float = 0.8

@@ -62,7 +62,10 @@ class AdaptiveREPET:
 
     Notes
     -----
-    The paper's background is a robust filter of the power; the median over ``n_periods`` is its simplest form.
+    When to use: A voice over music whose period changes slowly: a live band.
+    Complexity: O(channels · freq · frames · n_periods), and a beat spectrum for each segment.
+    Differences from the paper: The paper's background is a robust filter of the power; the median over ``n_periods``
+    is its simplest form.
     """
 
     segment_length: float = 10.0

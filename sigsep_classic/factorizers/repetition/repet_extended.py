@@ -63,6 +63,10 @@ class ExtendedREPET:
 
     Notes
     -----
+    When to use: A long piece with parts that each repeat with a period of their own.
+    Complexity: That of `repet` for each segment.
+    Differences from the paper: Gains of overlapping segments are blended, not signals, so that the stems add up.
+
     A piece of less than a length and a step is one segment: `REPET`. Gains on the frames of the whole spare the edges
     of segments, and the stems still add up.
     """

@@ -85,6 +85,11 @@ class OnlineREPETSIM:
 
     Notes
     -----
+    When to use: A stream, or hours: memory for the buffer alone, no look ahead.
+    Complexity: O(freq · buffer) a frame.
+    Differences from the paper: The least distance of similar frames is 0.3 s, where the public code has 1 s: measured
+    better.
+
     `start` and `process` work through a stream with memory for the buffer alone; `fit` gives the same gains at once.
     `OnlineSeparator` cuts samples into frames and puts the stems together again. Until something has come twice
     everything is background.

@@ -58,6 +58,11 @@ class ADRess:
 
     Notes
     -----
+    When to use: Stereo music with sources panned to different places, three or more, by level only.
+    Complexity: Linear in freq · frames.
+    Differences from the paper: The best gain has a closed form in the place of a grid of β values; the depth of a
+    notch is relative, so that a lone source keeps its level; points are ``binary`` by default.
+
     The paper tries β values of g for either channel; the best g has a closed form, which is β = ∞ at the cost of
     one, and the stronger channel is the one to scale. The paper gives a source the depth max - min itself as its
     magnitude, which changes its level with its azimuth; here the depth is relative, so that a lone source is

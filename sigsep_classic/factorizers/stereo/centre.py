@@ -45,6 +45,13 @@ class Centre:
     C. Avendano and J.-M. Jot, "A frequency-domain approach to multichannel upmix", J. Audio Engineering Society
     52(7/8), 2004 (equation numbers not checked).
 
+    Notes
+    -----
+    When to use: Stereo: what is panned to the middle, or everything but that (karaoke with a mask).
+    Complexity: Linear in freq · frames.
+    Differences from the paper: By default only what is in phase counts as centre (``similarity="in_phase"``); the
+    paper's is ``"any_phase"``.
+
     Examples
     --------
     >>> import numpy as np

@@ -72,6 +72,11 @@ class DUET:
 
     Notes
     -----
+    When to use: Two microphones some centimetres apart, any number of talkers who take turns in the spectrogram.
+    Complexity: Linear in freq · frames · delays for the histogram, and in freq · frames · sources for the masks.
+    Differences from the paper: Points are counted at every delay that fits their phase (``phase_error=0`` is the
+    paper), and parameters are estimated again from the points of each source (``n_refine=0``).
+
     Stems are from left to right: by attenuation, then by delay. The model's ``extra`` has ``attenuations`` a,
     ``delays`` δ in seconds, the ``histogram`` (attenuations, delays) and its axes ``alpha_axis`` and ``delay_axis``.
     Without phases (`Waveform`) all delays are 0.

@@ -51,6 +51,12 @@ class Panned:
 
     Notes
     -----
+    When to use: Stereo, and you know where the source is panned: one call with its azimuth. To find azimuths look at
+    ``extra["histogram"]``.
+    Complexity: Linear in freq · frames.
+    Differences from the paper: The idea of a window over azimuths is the paper's, the window is ours: a ratio of
+    powers that halves at half the width.
+
     The model's ``extra`` has ``azimuths`` in degrees and ``histogram``, the power found at each: its peaks say where
     it is worth listening.
 

@@ -133,7 +133,10 @@ class PROJET(Iterative[ProjetModel]):
 
     Notes
     -----
-    Departures from the paper: projections and azimuths are regular grids; the start is not random but from the
+    When to use: Stereo music with panned sources that overlap: what masks of single points cannot take apart.
+    Complexity: An iteration is linear in projections · azimuths · freq · frames.
+
+    Differences from the paper: projections and azimuths are regular grids; the start is not random but from the
     peaks of the histogram of azimuths; and where the published factor of a multiplicative update would raise an
     entry it is damped (`projections.bounded`), so that the loss provably never rises. For panned
     recordings; delays between the channels are not modelled (see `DUET`).

@@ -62,6 +62,12 @@ class SpatialClustering:
 
     Notes
     -----
+    When to use: A quick baseline for two channels panned, or a few centimetres apart. `duet` for spaced microphones,
+    `adress` for panning.
+    Complexity: Linear in freq · frames; at most 20,000 points are clustered.
+    Differences from the paper: Level and phase are one point on a sphere, which has no jumps; the papers cluster both
+    numbers, or normalised observations.
+
     Phase differences are clustered as they are, over all frequencies together, which fits panned recordings and
     microphones a few centimetres apart; for delays see `DUET`. Stems are from left to right. The model's ``extra``
     has ``centres`` (sources, 3) on or in the sphere, and of them the ``level_differences`` in dB (right over left)
