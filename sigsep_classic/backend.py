@@ -28,6 +28,9 @@ logger = logging.getLogger("sigsep_classic")
 _NO_MEMORY = ("out of memory", "MemoryAllocation", "ALLOC_FAILED", "OUT_OF_MEMORY", "INSUFFICIENT_RESOURCES")
 """How CUDA, cuBLAS, cuSOLVER and cuFFT say so."""
 
+_DLPACK_CUDA = 2
+"""What DLPack calls a GPU of NVIDIA."""
+
 _emulator: Any = None
 
 
@@ -124,6 +127,8 @@ def resolve_device(device: str | None) -> str:
     """
     typed = device or os.environ.get("SIGSEP_DEVICE") or "auto"
     said = f"device {typed!r}" if device else f"device {typed!r} of $SIGSEP_DEVICE"
+    if not isinstance(typed, str):
+        raise ParameterError(f"{said} is unknown; use auto, cpu, cuda or cuda:N")
     if typed == "cpu":
         return "cpu"
     kind, _, index = typed.partition(":")
@@ -198,23 +203,50 @@ def device_memory(device: str) -> int:
 
 
 def from_foreign(x: Any) -> Array:
-    """Return ``x`` as a NumPy or CuPy array; PyTorch tensors come through DLPack without a copy."""
-    if not is_torch(x):
+    """Return ``x`` as a NumPy or CuPy array; what speaks DLPack (PyTorch, JAX …) comes through it without a copy."""
+    if is_torch(x):
+        x = x.detach()
+    elif not _is_guest(x):
         return x
-    tensor = x.detach()
     try:
-        return _cupy().from_dlpack(tensor) if tensor.is_cuda else np.from_dlpack(tensor)
+        return _cupy().from_dlpack(x) if lies_on_cuda(x) else np.from_dlpack(x)
+    except ImportError:
+        raise DeviceError(
+            f"the samples are on a GPU, which needs CuPy; {INSTALL_CUPY}, or bring them to the host: x.cpu()"
+        ) from None
     except (RuntimeError, BufferError, TypeError) as error:
-        raise ArrayTypeError(f"tensor of {tensor.dtype} can't be shared ({error}); pass x.float()") from None
+        kind = f"tensor of {x.dtype}" if is_torch(x) else f"array of type {type(x).__name__}"
+        way = "x.float()" if is_torch(x) else "numpy.asarray(x)"
+        raise ArrayTypeError(f"{kind} can't be shared ({error}); pass {way}") from None
 
 
 def to_foreign(x: Array, like: Any) -> Any:
-    """Return ``x`` in the kind of array ``like`` is: PyTorch, CuPy or NumPy."""
+    """Return ``x`` in the kind of array ``like`` is: PyTorch's, CuPy's, NumPy's, or one of the array API's others.
+
+    What speaks DLPack and says no namespace (``__array_namespace__``) to go back to gets NumPy's or CuPy's.
+    """
     if is_torch(like):
         import torch
 
         return torch.from_dlpack(x if like.is_cuda else to_host(x))
+    if _is_guest(like):
+        here = x if lies_on_cuda(like) else to_host(x)
+        own = getattr(like, "__array_namespace__", None)
+        return here if own is None else own().from_dlpack(here)
     return x if _is_cupy(like) else to_host(x)
+
+
+def lies_on_cuda(x: Any) -> bool:
+    """Say whether an array of anybody's is in the memory of an NVIDIA GPU."""
+    if is_torch(x):
+        return bool(x.is_cuda)
+    return _is_cupy(x) or (_is_guest(x) and int(x.__dlpack_device__()[0]) == _DLPACK_CUDA)
+
+
+def _is_guest(x: Any) -> bool:
+    """Whether ``x`` is an array that speaks DLPack and is neither NumPy's nor CuPy's nor PyTorch's."""
+    ours = isinstance(x, (np.ndarray, np.generic)) or _is_cupy(x) or is_torch(x)
+    return not ours and hasattr(x, "__dlpack__") and hasattr(x, "__dlpack_device__")
 
 
 def is_torch(x: Any) -> bool:

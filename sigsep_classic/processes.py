@@ -37,7 +37,7 @@ def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """
     with sharing_threads(workers):
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker)
         try:
             yield pool
         except BaseException:
@@ -93,7 +93,7 @@ def _stop(pool: ProcessPoolExecutor) -> None:
             child.kill()
 
 
-def _start_worker() -> None:
+def start_worker() -> None:
     """Leave Ctrl-C to the parent, which ends the workers by SIGTERM; end also when the parent is gone."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sigsep_classic.backend import threads, to_host
 from sigsep_classic.datasets.synthetic import synthesize
-from sigsep_classic.errors import ShapeError
+from sigsep_classic.errors import ParameterError, ShapeError
 from sigsep_classic.factorizers.base import Iterative
 from sigsep_classic.factorizers.models import are_estimates
 from sigsep_classic.frontends import STFT, Waveform
@@ -361,8 +362,10 @@ def check_method(method: Any, *, frontends: tuple[str, ...] = tuple(FRONTENDS), 
     Raises
     ------
     AssertionError
-        At the first promise that is not kept, which it names; after
+        At the first promise that is not kept, which it names with what was asserted; after
         ``pytest.register_assert_rewrite("sigsep_classic.testing")`` in a ``conftest.py`` also the values.
+    ParameterError
+        ``method`` is no method with its parameters.
     RuntimeError
         Python runs with ``-O``.
 
@@ -373,9 +376,16 @@ def check_method(method: Any, *, frontends: tuple[str, ...] = tuple(FRONTENDS), 
     """
     if not __debug__:
         raise RuntimeError("python -O leaves assertions out; check methods without it")
+    if isinstance(method, type) or not hasattr(method, "fit"):
+        raise ParameterError(
+            f"check_method takes a method with its parameters, such as HPSS(); got {method!r:.60}"
+        )
     for frontend in frontends:
         for name, promise in PROMISES.items():
             try:
                 promise(Case(method, frontend=frontend, **options))
             except Exception as error:
-                raise AssertionError(f"{name}, on {frontend}: {error}") from error
+                asserted = traceback.extract_tb(error.__traceback__)[
+                    -1
+                ].line  # a bare assert says nothing itself
+                raise AssertionError(f"{name}, on {frontend}: {str(error) or asserted}") from error

@@ -34,6 +34,7 @@ from sigsep_classic.errors import SigsepError
 from sigsep_classic.factorizers import METHODS
 from sigsep_classic.factorizers.models import has_components
 from sigsep_classic.grouping import GROUPERS, by_reference
+from sigsep_classic.messages import warnings_kept
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array
 
@@ -165,13 +166,21 @@ def run(
     return record
 
 
-def format_table(record: Mapping[str, Any]) -> str:
-    """Return what a terminal shows of a record of `run`: its mixture, a table for each task, what was skipped."""
+def format_table(record: Mapping[str, Any], *, width: int | None = None) -> str:
+    """Return what a terminal shows of a record of `run`: its mixture, a table for each task, what was skipped.
+
+    Parameters
+    ----------
+    record : mapping
+        As `run` returns it.
+    width : int, optional
+        As for `printing.as_text`.
+    """
     head = (
         f"{record['variant']}: {record['seconds']:.1f} s, {record['channels']} channel(s) at "
         f"{record['sample_rate']} Hz, seed {record['seed']}; {', '.join(record['stems'])}. Scores in dB."
     )
-    blocks = [head, *(as_text(from_dict(table)) for table in record["tasks"].values())]
+    blocks = [head, *(as_text(from_dict(table), width=width) for table in record["tasks"].values())]
     if record["skipped"]:
         reasons = dict.fromkeys(record["skipped"].values())
         names = {
@@ -219,9 +228,10 @@ def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
     tell(f"separating: {name}")
     rate = mix.sample_rate
     # The first second first: what is timed is the method, not compiling its kernels and importing. A recipe does
-    # with a second other things than with the whole.
+    # with a second other things than with the whole. What it warns of is true of a second alone.
     start = mix if hasattr(METHODS.find(name), "fit_samples") else _beginning(mix)
-    trial = separate(start.mixture, rate, method=name)
+    with warnings_kept():
+        trial = separate(start.mixture, rate, method=name)
     ways = _ways(trial.model)
     if ways == ("",):
         begun = time.perf_counter()
@@ -230,7 +240,10 @@ def _of_method(name: str, mix: Mixture, tell: Progress) -> Iterator[_Result]:
         return
     warm, shared = _Shared(trial.method, trial.model), _Shared(trial.method)
     for way in ways:
-        separate(start.mixture, rate, method=warm, frontend=trial.frontend, **_grouping(way, start, trial))
+        with warnings_kept():
+            separate(
+                start.mixture, rate, method=warm, frontend=trial.frontend, **_grouping(way, start, trial)
+            )
         options, earlier, begun = _grouping(way, mix, trial), shared.seconds, time.perf_counter()
         found = separate(mix.mixture, rate, method=shared, frontend=trial.frontend, **options)
         seconds = earlier + time.perf_counter() - begun

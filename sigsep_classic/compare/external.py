@@ -1,4 +1,4 @@
-"""Models that are no methods of this package, as functions of samples: a Python function, or a command to run."""
+"""Models that are no methods of this package, as functions of samples: a function, a command to run, or a network."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from sigsep_classic import audio
+from sigsep_classic.compare.network_files import open_network, path_in
 from sigsep_classic.datasets import open_estimates
 from sigsep_classic.errors import ParameterError, SigsepError
 
@@ -97,8 +98,9 @@ def external_model(text: str) -> ExternalModel:
     text : str
         ``path.py:function``, a function of samples (channels, samples) float32 and their rate in Hz that returns
         stems by name; or a command with ``{input}``, the sound file it is given, and ``{output}``, the folder it
-        writes to, in any layout of `datasets.open_estimates`: ``demucs -n htdemucs {input} -o {output}``. In front
-        of either may stand a name: ``htdemucs=demucs …``.
+        writes to, in any layout of `datasets.open_estimates`: ``demucs -n htdemucs {input} -o {output}``; or a
+        network, ``model.onnx`` or ``model.pt:sample_rate=44100,stems=vocals+accompaniment``, as `open_network` takes
+        it. In front of each may stand a name: ``htdemucs=demucs …``.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def external_model(text: str) -> ExternalModel:
     Raises
     ------
     ParameterError
-        The text is neither, or the function can't be loaded.
+        The text is none of these, or the function or network can't be loaded.
 
     Examples
     --------
@@ -120,10 +122,14 @@ def external_model(text: str) -> ExternalModel:
         return ExternalModel(
             name=name or Path(words[0]).stem, told=told, separate=lambda x, rate: _run(words, x, rate)
         )
+    file = path_in(told)
+    if file is not None:
+        return ExternalModel(name=name or Path(file).stem, told=told, separate=open_network(told))
     path, _, function = told.rpartition(":")
     if not path.endswith(".py") or not function.isidentifier():
         raise ParameterError(
-            f"model {text!r}: give path.py:function, or a command with {{input}} and {{output}} in it"
+            f"model {text!r}: give path.py:function, a network (.onnx, .pt, .pt2), or a command with {{input}} and "
+            "{output} in it"
         )
     return ExternalModel(name=name or function, told=told, separate=_loaded(Path(path), function))
 
@@ -135,7 +141,7 @@ def files_of(text: str) -> tuple[Path, ...]:
         first, *rest = _words(told)
         found = [Path(shutil.which(first) or first), *map(Path, rest)]
     else:
-        found = [Path(told.rpartition(":")[0])]
+        found = [Path(path_in(told) or told.rpartition(":")[0])]
     return tuple(path for path in found if path.is_file())
 
 

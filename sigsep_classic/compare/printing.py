@@ -6,6 +6,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from sigsep_classic.compare.numbers import plain
 from sigsep_classic.compare.published import NOT_RUN
@@ -28,7 +29,7 @@ COUNTS = ("n", "frames", "NaN")
 """Columns of a table whose scores are medians: values each median is of, frames used, frames left out."""
 
 
-def as_text(table: Table, *, notes: bool = True) -> str:
+def as_text(table: Table, *, notes: bool = True, width: int | None = None) -> str:
     """Return a table for a terminal: columns aligned, the best of each column starred.
 
     Parameters
@@ -37,12 +38,44 @@ def as_text(table: Table, *, notes: bool = True) -> str:
         With at least one row.
     notes : bool
         Print the rows' notes below.
+    width : int, optional
+        Characters that lines may have: a wider table is printed a few stems at a time, and notes are wrapped. A stem
+        that is wider by itself stays so.
 
     Returns
     -------
     str
         Lines without trailing blanks; the last has no line feed.
     """
+    blocks = [_lines(part) for part in _fitting(table, width)]
+    lines = [line for block in blocks for line in ["", *block]][1:]
+    if notes:
+        lines += ["", *(part for line in footnotes(table) for part in _wrapped(line, width))]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _fitting(table: Table, width: int | None) -> list[Table]:
+    """Return the table, or several of fewer stems that fit into a width."""
+    if width is None:
+        return [table]
+    parts: list[Table] = []
+    for stem in table.stems:
+        wider = replace(table, stems=(*parts[-1].stems, stem)) if parts else None
+        if wider is not None and max(map(len, _lines(wider))) <= width:
+            parts[-1] = wider
+        else:
+            parts.append(replace(table, stems=(stem,)))
+    return parts or [table]
+
+
+def _wrapped(line: str, width: int | None) -> list[str]:
+    import textwrap
+
+    return [line] if width is None else textwrap.wrap(line, max(20, width), subsequent_indent="  ")
+
+
+def _lines(table: Table) -> list[str]:
+    """Return the lines of a table without its notes."""
     body = {kind: [_cells(table, row, MARK) for row in table.of_kind(kind)] for kind in KINDS}
     tail = [label + " " for label in tail_labels(table)]
     metric_line = [table.title, *(METRIC_NAMES.get(m, m) + " " for _, m in table.columns), *tail]
@@ -65,8 +98,7 @@ def as_text(table: Table, *, notes: bool = True) -> str:
         if body[kind]:
             named = f"-- {NOT_RUN} ".ljust(len(rule), "-") if kind == "published" else rule
             lines += [named, *(_aligned(cells, widths) for cells in body[kind])]
-    lines += ["", *footnotes(table)] if notes else []
-    return "\n".join(line.rstrip() for line in lines)
+    return [line.rstrip() for line in lines]
 
 
 def as_markdown(table: Table, *, notes: bool = True) -> str:

@@ -46,7 +46,7 @@ def require_packages() -> None:
     if missing:
         raise ParameterError(
             f'the page needs {" and ".join(missing)}; pip install "sigsep-classic[report]", or leave the '
-            "page out"
+            "page out (demo: --no-report)"
         )
 
 

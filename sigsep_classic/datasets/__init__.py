@@ -3,6 +3,7 @@
 from sigsep_classic.datasets.aliases import StemMatch, StemPair, canonical, match_stems
 from sigsep_classic.datasets.dataset import Dataset
 from sigsep_classic.datasets.estimates import ESTIMATE_LAYOUTS, Estimates, open_estimates
+from sigsep_classic.datasets.guests import from_musdb
 from sigsep_classic.datasets.layouts import LAYOUTS, open_dataset
 from sigsep_classic.datasets.synthetic import VARIANTS, Mixture, synthesize
 from sigsep_classic.datasets.tracks import LoadedTrack, StemFile, Track
@@ -20,6 +21,7 @@ __all__ = [
     "StemPair",
     "Track",
     "canonical",
+    "from_musdb",
     "match_stems",
     "open_dataset",
     "open_estimates",

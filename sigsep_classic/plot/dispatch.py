@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from sigsep_classic.checks import check_choice
+from sigsep_classic.errors import ParameterError
 from sigsep_classic.plot.scene import Scene
 from sigsep_classic.separation import Separation
 
@@ -140,6 +141,10 @@ def plot(sep: Separation, what: str = "model", **options: Any) -> Any:
     SigsepError
         matplotlib is not installed.
     """
+    if not isinstance(sep, Separation):
+        raise ParameterError(
+            f"{type(sep).__name__} is no separation; give what sigsep_classic.separate returned"
+        )
     check_choice("what", what, list(VIEWS))
     known = [name for name in Scene.__dataclass_fields__ if name != "sep"]
     for name in options:

@@ -14,9 +14,10 @@ from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.base import usual_stft
 from sigsep_classic.frontends import STFT, Waveform
 from sigsep_classic.geometry import check_positions
-from sigsep_classic.pipeline import level, told
+from sigsep_classic.pipeline import told
 from sigsep_classic.plot import levels
 from sigsep_classic.separation import Separation
+from sigsep_classic.synthesis import level
 from sigsep_classic.typing import Array, Grid
 
 SCALES = ("log", "linear")

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from sigsep_classic import permutation as orders
-from sigsep_classic.backend import to_host
+from sigsep_classic.audio import check_samples
+from sigsep_classic.backend import from_foreign, to_host
+from sigsep_classic.checks import check_array, check_range
 from sigsep_classic.errors import ShapeError
 from sigsep_classic.factorizers.base import usual_stft
 from sigsep_classic.plot import draw, levels
 from sigsep_classic.plot.common import mixture_panel
 from sigsep_classic.plot.common import waveforms as all_waveforms
-from sigsep_classic.plot.scene import Scene, on_host
+from sigsep_classic.plot.scene import Scene
 from sigsep_classic.separation import Separation
 from sigsep_classic.typing import Array, FrontEnd
 
@@ -85,9 +87,10 @@ def waveform(x: Array, sample_rate: int, *, title: str = "waveform", channel: in
 
 
 def _alone(x: Array, sample_rate: int, frontend: Any, title: str) -> Separation:
+    check_range("sample_rate", sample_rate, 0, above=True)
     return Separation(
         stems={},
-        mixture=on_host(x),
+        mixture=check_samples(from_foreign(x)),
         sample_rate=sample_rate,
         frontend=frontend or usual_stft(sample_rate),
         track=title,
@@ -130,6 +133,7 @@ def permutation(
     ShapeError
         The order does not fit.
     """
+    check_array("Y", Y, 3)
     grid = frontend.grid(sample_rate)
     order = to_host(orders.solve(Y, grid=grid) if order is None else order)
     Y = to_host(Y)

@@ -99,6 +99,12 @@ class BSS:
 
     Notes
     -----
+    When to use: A room and several microphones, and no wish to choose: the best measured combination. ``fast=True``
+    is one window in the place of three.
+    Complexity: That of `fdica` in the first window, and of guided demixing matrices in two more, for each start that
+    is followed.
+    Differences from the paper: There is no paper: parts are of those named here, the combination is ours.
+
     Windows and widths were chosen on simulated rooms with reverberation times of 0.15 to 0.6 s and other voices
     than those of the table in ``benchmarks/rooms.py``. Sources counted without need cost little; give their number
     where you know it all the same. What was tried and taken is told in the log.

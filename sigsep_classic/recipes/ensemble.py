@@ -56,6 +56,11 @@ class Ensemble(Fusion):
 
     Notes
     -----
+    When to use: No idea what is in the recording: clusters of several cues, without any fitted weights.
+    Complexity: That of its cues; a few thousand points are clustered.
+    Differences from the paper: The paper trains a network on such clusters; here they are the result, by k-means with
+    soft shares.
+
     Stems ``source1 …`` in falling order of energy.
     """
 

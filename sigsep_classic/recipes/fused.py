@@ -139,6 +139,10 @@ class Vocals(OneStem):
 
     Notes
     -----
+    When to use: A finished song, in mono or stereo: the voice, or karaoke.
+    Complexity: That of its cues: medians, similar frames, robust PCA and, the dearest by far, the voice of `simm`.
+    Differences from the paper: The cues are their papers', the fusion by weighted log-odds with a prior is ours.
+
     A frequency prior alone, with no signal analysis, already gains: `benchmarks.recipes` prints its row beside the
     others. The numbers were fitted to songs made for it, with no record among them that has a singer: real speech of
     all frequencies that a vocoder sings, alone, doubled or in parts, compressed and with reverberation, 6 dB below to
@@ -186,6 +190,12 @@ class Drums(OneStem):
     D. Fitzgerald, "Harmonic/percussive separation using median filtering", Proc. DAFx, 2010: the cues of strokes. The
     others, and adding them as log-odds with a prior, are this project's; ``fitted("drums").provenance`` says to what
     the numbers were fitted.
+
+    Notes
+    -----
+    When to use: A finished song: the drums, or the song without them.
+    Complexity: That of its cues, as of `vocals`.
+    Differences from the paper: The cues are their papers', the fusion is ours.
 
     Examples
     --------
@@ -236,6 +246,11 @@ class FourStems(Shares):
 
     Notes
     -----
+    When to use: A song into the four stems of MUSDB18, where no neural model may be used; expect the most of vocals
+    and drums.
+    Complexity: That of its cues, as of `vocals`.
+    Differences from the paper: The cues are their papers', the fusion is ours.
+
     Bass and other have no cue of their own, and live from the prior of frequency and from what the voice and the drums
     are not.
 
@@ -267,6 +282,12 @@ class SpeechMusicEffects(Shares):
     ----------
     D. Petermann, G. Wichern, Z.-Q. Wang and J. Le Roux, "The cocktail fork problem: three-stem audio separation for
     real-world soundtracks", Proc. ICASSP, 2022: the task. The method is this project's, see `Vocals`.
+
+    Notes
+    -----
+    When to use: The soundtrack of a film or a broadcast: dialogue up, music down.
+    Complexity: That of its cues, as of `vocals`.
+    Differences from the paper: The task is the paper's, which has neural models; the method is ours.
 
     Examples
     --------

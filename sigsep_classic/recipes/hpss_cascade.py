@@ -51,6 +51,10 @@ class HPSSCascade:
 
     Notes
     -----
+    When to use: As `hpss`, where one window is a compromise: bass and drums together. Twice the time.
+    Complexity: That of `hpss` twice.
+    Differences from the paper: Masks are soft by default; the paper's are binary.
+
     The defaults were chosen on seven songs with true stems (six of `benchmarks.songs`' development set and the
     excerpt of MUSDB18), by the mean SI-SDR of ``percussive`` for the drums and of ``harmonic`` for bass and
     accompaniment: 2.0 and 0.5 dB, where `HPSS` has 1.0 and 0.1. Long windows of 93 and 372 ms were worse by 0.3 to

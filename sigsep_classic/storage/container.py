@@ -104,6 +104,6 @@ def checked_path(path: Any) -> str:
     ParameterError
         It is none.
     """
-    if not isinstance(path, (str, os.PathLike)) or not str(path):
+    if not isinstance(path, (str, os.PathLike)) or not str(path) or "\0" in str(path):
         raise ParameterError(f"path is {path!r:.60}; give the name of a file such as 'model.npz'")
     return os.fspath(path) if isinstance(os.fspath(path), str) else os.fsdecode(path)

@@ -51,7 +51,7 @@ def test_errors_are_printed_wherever_their_row_is():
     for write in (as_text, as_markdown, as_csv):
         text = write(found)
         for error in printed_errors():
-            assert error.text in text, (write, error)
+            assert error.text in text, f"{write}: {error}"
     assert "prints a mean of 2.60, that of its four stems is 3.14" in as_latex(found)
 
 

@@ -164,3 +164,16 @@ def test_scores_have_one_decimal_and_no_negative_zero(value, text):
 
 def test_seconds_have_two_decimals():
     assert (shown_seconds(None), shown_seconds(0.126)) == (DASH, "0.13")
+
+
+def test_a_table_that_is_too_wide_is_printed_a_few_stems_at_a_time() -> None:
+    stems = ("vocals", "drums", "bass", "other")
+    row = Row(name="a method", scores={stem: {"si_sdr": 1.0, "usdr": 2.0} for stem in stems}, note="w " * 60)
+    table = Table(title="song", stems=stems, metrics=("si_sdr", "usdr"), rows=(row,))
+    wide = as_text(table)
+    assert as_text(table, width=1000).splitlines()[:4] == wide.splitlines()[:4]
+    narrow = as_text(table, width=50)
+    assert max(map(len, narrow.splitlines())) <= 50
+    assert narrow.count("a method  ") == 2
+    assert all(narrow.count(f" {stem}") == 1 for stem in stems)
+    assert as_text(table, width=5, notes=False).count("a method") == 4
