@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sigsep_classic import METHODS
+
 DOCS = Path(__file__).parent.parent / "docs"
 WRITTEN = {"_build", "methods", "lessons", "api"}
 PAGES = sorted(path for path in DOCS.glob("**/*.md") if not WRITTEN & {*path.relative_to(DOCS).parts})
@@ -31,8 +33,11 @@ def test_the_examples_of_a_page_print_what_it_says(page, tmp_path, monkeypatch):
 def test_pages_link_to_files_that_exist():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            written = {"methods/index.md", "lessons/index.md", "citing.md"}
-            assert (page.parent / target).exists() or target.removeprefix("../") in written, (page, target)
+            written = {"methods/index.md", "lessons/index.md", "citing.md", "verified.md"}
+            written |= {f"methods/{name}.rst" for name in METHODS.built_in}
+            assert (page.parent / target).exists() or target.removeprefix("../") in written, (
+                f"{page}: {target}"
+            )
 
 
 @pytest.mark.slow

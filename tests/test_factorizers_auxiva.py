@@ -80,12 +80,13 @@ def test_the_loss_never_rises(prior, rule):
 
 @pytest.mark.parametrize("prior", ["laplace", "gauss"])
 @pytest.mark.parametrize("n", [2, 3, 4])
-def test_demixing_matrices_are_those_of_pyroomacoustics(n, prior):
+@pytest.mark.parametrize("within", [1e-10])
+def test_demixing_matrices_are_those_of_pyroomacoustics(n, prior, within):
     bss = pytest.importorskip("pyroomacoustics").bss
     X = room(n)
     Y = bss.auxiva(X.transpose(2, 1, 0).copy(), n_iter=20, proj_back=False, model=prior)
     Y = Y.transpose(2, 1, 0)
-    assert_same_outputs(outputs(AuxIVA(prior=prior, n_iter=20), X), Y, 1e-10)
+    assert_same_outputs(outputs(AuxIVA(prior=prior, n_iter=20), X), Y, within)
     single = outputs(AuxIVA(prior=prior, n_iter=20), X.astype("complex64"))
     assert_same_outputs(single, Y, 1e-4)
 

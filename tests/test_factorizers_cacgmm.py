@@ -1,4 +1,7 @@
-"""Mixtures of angular central Gaussian and of Watson densities: theorems, oracles, a peer, hard inputs."""
+"""Mixtures of angular central Gaussian and of Watson densities: theorems, oracles, a peer, hard inputs.
+
+The methods are `cacgmm` and `cwmm`.
+"""
 
 from __future__ import annotations
 
@@ -147,7 +150,8 @@ class Unregularised(CACGMM):
     pseudo_count: ClassVar[float] = 0.0
 
 
-def test_steps_are_those_of_ssspy():
+@pytest.mark.parametrize("within", [1e-7])
+def test_steps_are_those_of_ssspy(within):
     peer = pytest.importorskip("ssspy.bss.cacgmm")
     X = dense()
     states = list(Unregularised(n_sources=2, n_iter=5, condition=1e12).iterate(X))
@@ -163,12 +167,13 @@ def test_steps_are_those_of_ssspy():
     for _ in range(5):
         theirs.update_once()
     theirs.update_posterior()
-    assert_allclose(states[-1].posterior, theirs.posterior, atol=1e-7)
+    assert_allclose(states[-1].posterior, theirs.posterior, rtol=0, atol=within)
 
 
 @pytest.mark.parametrize("dims", [2, 3, 5])
 @pytest.mark.parametrize("condition", [3.0, 50.0])
 def test_clipped_shapes_are_the_best_of_their_condition(dims, condition):
+    """Of `cacgmm`."""
     rng = np.random.default_rng(0)
     Q = np.linalg.qr(rng.standard_normal((dims, dims)) + 1j * rng.standard_normal((dims, dims)))[0]
     values = np.sort(rng.exponential(size=dims) ** 5)
@@ -186,6 +191,7 @@ def test_clipped_shapes_are_the_best_of_their_condition(dims, condition):
 
 
 def test_a_singular_or_silent_shape_has_an_inverse_root():
+    """Of `cacgmm`."""
     line = np.outer([1, 1j, 0], np.conj([1, 1j, 0]))
     K = inverse_roots(np.stack([line, np.zeros((3, 3))]), condition=1e4)
     assert np.isfinite(K).all()
@@ -195,7 +201,9 @@ def test_a_singular_or_silent_shape_has_an_inverse_root():
 
 @pytest.mark.parametrize("real", [False, True])
 @pytest.mark.parametrize("dims", [2, 3, 8, 16])
-def test_the_concentration_is_the_inverse_of_the_mean_projection(dims, real):
+@pytest.mark.parametrize("within", [1e-9])
+def test_the_concentration_is_the_inverse_of_the_mean_projection(dims, real, within):
+    """Of `cwmm`."""
     from scipy.special import hyp1f1
 
     kappa = np.concatenate([[0.0, 1e-6], np.geomspace(1e-3, 499, 300)])
@@ -203,12 +211,13 @@ def test_the_concentration_is_the_inverse_of_the_mean_projection(dims, real):
     assert_allclose(found, kappa, rtol=1e-7, atol=1e-8)
     a, b = (0.5, 0.5 * dims) if real else (1, dims)
     assert_allclose(
-        log_normalizer(kappa, dims, real=real), np.log(hyp1f1(a, b, kappa)), rtol=1e-9, atol=1e-11
+        log_normalizer(kappa, dims, real=real), np.log(hyp1f1(a, b, kappa)), rtol=within, atol=1e-11
     )
     assert_allclose(concentration_of(np.array([0.0, 1.0]), dims, real=real), [0, 500], rtol=1e-12)
 
 
 def test_the_normaliser_of_watson_is_the_average_over_the_sphere():
+    """Of `cwmm`."""
     rng = np.random.default_rng(0)
     z = rng.standard_normal((3, 400_000)) + 1j * rng.standard_normal((3, 400_000))
     share = abs(z[0]) ** 2 / (abs(z) ** 2).sum(axis=0)

@@ -454,7 +454,7 @@ def test_no_component_at_all_is_refused():
 
 
 def test_coefficients_that_are_no_numbers_are_refused():
-    with pytest.raises(NumericalError, match="energy of X is nan"):
+    with pytest.raises(NumericalError, match="X is not finite: 12 of its coefficients"):
         ComplexNMF().fit(np.full((1, 3, 4), np.nan + 0j))
     with pytest.raises(ShapeError, match="expected"):
         ComplexNMF().fit(np.zeros((1, 0, 4), complex))

@@ -113,7 +113,8 @@ def test_one_shift_is_nmfd() -> None:
 
 @pytest.mark.slow  # importing torch is
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0, 1.5, 2.0, 3.0])
-def test_mu_has_the_iterates_of_torchnmf(beta: float) -> None:
+@pytest.mark.parametrize("within", [1e-4])
+def test_mu_has_the_iterates_of_torchnmf(beta: float, within: float) -> None:
     torch = pytest.importorskip("torch")
     nmf = pytest.importorskip("torchnmf.nmf")
     V, rng = data(np.float32, shape=(33, 60)), np.random.default_rng(1)
@@ -124,7 +125,7 @@ def test_mu_has_the_iterates_of_torchnmf(beta: float) -> None:
     *_, last = ours.iterate(V[None], start=ConvolutiveModel(W=W, H=H, shape=V.shape))
     for found, theirs in ((last.W, net.W), (last.H, net.H[0])):
         expected = theirs.detach().numpy()
-        assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
+        assert_allclose(found, expected, rtol=within, atol=0.1 * within * expected.max())
 
 
 def test_a_half_step_of_siplca_is_one_of_expectation_maximisation() -> None:

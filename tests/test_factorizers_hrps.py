@@ -1,4 +1,4 @@
-"""HRPS puts each coefficient in one of three stems, by the definition of its paper."""
+"""`hrps` puts each coefficient in one of three stems, by the definition of its paper."""
 
 from __future__ import annotations
 

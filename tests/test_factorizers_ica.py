@@ -95,7 +95,8 @@ def test_picard_infomax_and_auxiliary_have_the_same_optimum():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contrast", CONTRASTS)
-def test_it_finds_the_unmixing_that_scikit_learn_finds(contrast):
+@pytest.mark.parametrize("within", [1e-5])
+def test_it_finds_the_unmixing_that_scikit_learn_finds(contrast, within):
     decomposition = pytest.importorskip("sklearn.decomposition")
     for n, uniform in ((2, 0), (5, 2)):
         _, X = laplacian(n, uniform=uniform, seed=n)
@@ -106,16 +107,17 @@ def test_it_finds_the_unmixing_that_scikit_learn_finds(contrast):
             ).fit(X[:, 0].T)
         for solver in ("fastica", "picard_o"):
             ours = ICA(solver=solver, contrast=contrast, tol=1e-9, n_iter=2000).fit(X)
-            assert amari(ours.W[0], np.linalg.inv(theirs.components_)) < 1e-5
+            assert amari(ours.W[0], np.linalg.inv(theirs.components_)) < within
 
 
 @pytest.mark.parametrize(("solver", "ortho"), [("picard", False), ("picard_o", True)])
-def test_it_finds_the_unmixing_that_picard_finds(solver, ortho):
+@pytest.mark.parametrize("within", [1e-6])
+def test_it_finds_the_unmixing_that_picard_finds(solver, ortho, within):
     picard = pytest.importorskip("picard")
     A, X = laplacian(5, seed=3)
     K, W, _ = picard.picard(X[:, 0], ortho=ortho, extended=ortho, tol=1e-10, max_iter=1000, random_state=0)
     ours = ICA(solver=solver, tol=1e-9).fit(X)
-    assert amari(ours.W[0], np.linalg.inv(W @ K)) < 1e-6
+    assert amari(ours.W[0], np.linalg.inv(W @ K)) < within
     assert amari(ours.W[0], A) < 0.03
 
 

@@ -1,4 +1,4 @@
-"""Fewer sources than microphones: the peer's numbers, the noise subspace, and why no dimension is given away."""
+"""`overiva`, fewer sources than microphones: the peer's numbers, the noise subspace, no dimension given away."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def directions(W):
 
 @pytest.mark.parametrize("prior", ["laplace", "gauss"])
 @pytest.mark.parametrize("n_sources", [1, 2, 3])
-def test_demixing_matrices_are_those_of_pyroomacoustics(prior, n_sources):
+@pytest.mark.parametrize("within", [1e-10])
+def test_demixing_matrices_are_those_of_pyroomacoustics(prior, n_sources, within):
     bss = pytest.importorskip("pyroomacoustics").bss
     X, _ = bin_mixture(3, 4, noise=0.1)
     X = X[np.argsort(-(abs(X) ** 2).sum(axis=(1, 2)))]  # both start at the first channels: the loudest
@@ -36,7 +37,7 @@ def test_demixing_matrices_are_those_of_pyroomacoustics(prior, n_sources):
     W = OverIVA(n_sources=n_sources, prior=prior, n_iter=20, initial="channels").fit(X).W
     alike = abs(np.einsum("fnc,fmc->nm", directions(wanted).conj(), directions(W))).argmax(axis=1)
     assert sorted(alike) == list(range(n_sources))
-    assert_allclose(directions(W)[:, alike], directions(wanted), rtol=0, atol=1e-10)
+    assert_allclose(directions(W)[:, alike], directions(wanted), rtol=0, atol=within)
 
 
 def test_a_row_is_updated_as_with_the_noise_rows_written_out():

@@ -100,11 +100,12 @@ def test_the_objective_ends_no_higher_than_that_of_ssspy(name):
         assert_allclose(ours, peers, rtol=1e-3)
 
 
-def test_the_harmonic_mask_is_that_of_ssspy_where_cepstra_are_small():
+@pytest.mark.parametrize("within", [1e-9])
+def test_the_harmonic_mask_is_that_of_ssspy_where_cepstra_are_small(within):
     peer = pytest.importorskip("ssspy.bss.hva")
     rng = np.random.default_rng(0)
     Y = rng.standard_normal((3, 65, 9)) + 1j * rng.standard_normal((3, 65, 9))
-    assert_allclose(harmonic_mask(Y), peer.MaskingPDSHVA().mask_fn(Y), rtol=1e-9)
+    assert_allclose(harmonic_mask(Y), peer.MaskingPDSHVA().mask_fn(Y), rtol=within)
 
 
 def test_the_harmonic_mask_prefers_the_source_with_harmonics():

@@ -1,4 +1,7 @@
-"""Momentum never makes what is returned worse, keeps its arguments, and needs fewer updates than plain ones."""
+"""Momentum never makes what is returned worse, keeps its arguments, and needs fewer updates than plain ones.
+
+It is that of `nmf`, `nmfd`, `nmf_2d` and `siplca`.
+"""
 
 from __future__ import annotations
 

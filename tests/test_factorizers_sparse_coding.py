@@ -1,4 +1,4 @@
-"""Sparse coding: the codes are the minimum, learning never makes it worse, and known sounds are found again."""
+"""`sparse_coding`: the codes are the minimum, learning never makes it worse, and known sounds are found again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The stereo family finds sources where they were panned, and is what its papers say."""
+"""The stereo family finds sources where they were panned, and is what its papers say.
+
+These are `mid_side`, `centre`, `panned`, `adress`, `duet`, `projet` and `spatial_clustering`.
+"""
 
 from __future__ import annotations
 

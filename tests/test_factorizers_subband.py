@@ -1,4 +1,4 @@
-"""Subband splitting: its bands, and one order of sources over all of them."""
+"""`subband` splitting: its bands, and one order of sources over all of them."""
 
 from __future__ import annotations
 

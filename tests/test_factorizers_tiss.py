@@ -1,4 +1,4 @@
-"""Separation and dereverberation at once."""
+"""`tiss`: separation and dereverberation at once."""
 
 from __future__ import annotations
 

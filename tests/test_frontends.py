@@ -81,7 +81,8 @@ def test_analysis_is_the_sum_of_its_definition(n_fft, hop, n_samples, window):
 
 @pytest.mark.parametrize("n_fft", [64, 65])
 @pytest.mark.parametrize("hop", [16, 20])
-def test_analysis_is_scipys_short_time_fft(n_fft, hop):
+@pytest.mark.parametrize("within", [1e-12])
+def test_analysis_is_scipys_short_time_fft(n_fft, hop, within):
     from scipy.signal import ShortTimeFFT, get_window
 
     x = noise((2, 333))
@@ -89,7 +90,7 @@ def test_analysis_is_scipys_short_time_fft(n_fft, hop):
     reference = ShortTimeFFT(window, hop, fs=1, phase_shift=None)
     stft = STFT(n_fft=n_fft, hop=hop)
     X = reference.stft(x, p0=0, p1=stft.n_frames(333))
-    assert_allclose(stft.analyze(x), X, atol=1e-12)
+    assert_allclose(stft.analyze(x), X, rtol=0, atol=within)
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])

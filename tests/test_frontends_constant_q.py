@@ -271,12 +271,11 @@ def test_signals_of_another_rate_kind_or_length_are_refused():
 # ---- methods on this axis
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "promise",
     [
         "stems_have_the_shape_and_kind_of_the_input_and_add_up_to_it",
-        "scaling_the_input_scales_the_stems",
-        "silence_gives_silence",
         "one_sample_is_enough",
         "the_model_tells_what_it_holds",
     ],

@@ -85,13 +85,14 @@ def test_momentum_ends_lower():
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.99])
-def test_the_fast_iteration_is_librosas(momentum):
+@pytest.mark.parametrize("within", [1e-9])
+def test_the_fast_iteration_is_librosas(momentum, within):
     librosa = pytest.importorskip("librosa")
     V = abs(STFT.analyze(sounds()[0]))
     theirs = librosa.griffinlim(
         V, n_iter=7, n_fft=256, hop_length=64, init=None, length=N, momentum=momentum, dtype=np.float64
     )
-    assert_allclose(phase.griffin_lim(V, STFT, N, n_iter=7, momentum=momentum), theirs, atol=1e-9)
+    assert_allclose(phase.griffin_lim(V, STFT, N, n_iter=7, momentum=momentum), theirs, rtol=0, atol=within)
 
 
 def test_a_transform_is_a_fixed_point_of_all():

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from sigsep_classic.errors import ParameterError
+from sigsep_classic.factorizers.base import spectrogram
+from sigsep_classic.factorizers.models import MaskModel
 from sigsep_classic.testing import check_method
 
 TEMPLATE = Path(__file__).parent.parent / "examples" / "plugin"
@@ -56,6 +59,24 @@ class Shouting:
         return
 
 
-def test_the_promise_that_is_not_kept_is_named():
+class Loose:
+    """Keeps its promises, but is no dataclass."""
+
+    name = "loose"
+
+    def fit(self, X, *, callback=None):
+        V = spectrogram(X)
+        return MaskModel(masks=0 * V[None], magnitude=V, names=("nothing", "all"))
+
+
+def test_the_promise_that_is_not_kept_is_named_with_what_was_asserted():
     with pytest.raises(AssertionError, match=r"stems_have_the_shape_and_kind_of_the_input.*, on stft: "):
         check_method(Shouting(), frontends=("stft",))
+    with pytest.raises(AssertionError, match=r"(?s)a_frozen_value, on stft: assert .*is_dataclass"):
+        check_method(Loose(), frontends=("stft",))
+
+
+@pytest.mark.parametrize("slip", [Loose, "loose"])
+def test_a_class_or_a_name_is_no_method_to_check(slip):
+    with pytest.raises(ParameterError, match=r"takes a method with its parameters, such as HPSS\(\); got "):
+        check_method(slip)

@@ -1,4 +1,4 @@
-"""Fusion adds log-odds; `vocals`, `drums` and `four_stems` part a song by it."""
+"""Fusion adds log-odds; `vocals`, `drums`, `four_stems`, `speech_music_effects` part a song or a soundtrack by it."""
 
 from __future__ import annotations
 
@@ -130,6 +130,17 @@ def test_the_kept_weights_part_a_song_better_than_their_prior_alone(method):
     flat = fuse({"none": np.zeros(X.shape[1:], np.float32)}, fitted(f"{stem}_prior"), frequencies)
     prior = frontend.synthesize(flat * X, truth.shape[-1])
     assert snr(found[stem]) > snr(prior) + 1
+
+
+def test_speech_is_parted_from_music():
+    talk = ssc.synthesize("hum", seconds=4.0, sample_rate=16000).stems["speech"]
+    song = ssc.synthesize("song", seconds=4.0, sample_rate=16000)
+    music = song.mixture - song.stems["vocals"]
+    speech = np.repeat(talk, 2, axis=0) * np.sqrt(np.sum(music**2) / np.sum(talk**2) / 2)
+    sep = ssc.separate(speech + music, 16000, method="speech_music_effects")
+    assert_allclose(sum(sep.values()), speech + music, atol=1e-6)
+    for truth, stem in ((speech, "speech"), (music, "music")):
+        assert ssc.metrics.si_sdr([truth], [sep[stem]]) > ssc.metrics.si_sdr([truth], [speech + music]) + 1
 
 
 def test_coefficients_alone_will_do_with_their_transform(song):

@@ -25,11 +25,13 @@ from sigsep_classic import (
     oracle,
     permutation,
     phase,
+    plot,
     remixing,
     scaling,
     streaming,
 )
 from sigsep_classic.datasets import LoadedTrack
+from sigsep_classic.storage import SavedModel
 
 RATE = 8000
 FRONTEND = ssc.STFT(n_fft=64, hop=16)
@@ -48,6 +50,9 @@ W = np.linalg.inv(R + 0.3 * np.eye(2))
 POSITIONS = np.array([[0.0, 0.0], [0.05, 0.0]])
 DELAYS = geometry.gcc_phat(X, GRID)
 COMPONENTS = ssc.NMF(n_components=3, n_iter=3).fit(X)
+MODEL = SavedModel(
+    model=COMPONENTS, method=ssc.NMF(n_components=3, n_iter=3), frontend=FRONTEND, sample_rate=RATE
+)
 TRACK = LoadedTrack(name="t", sample_rate=RATE, mixture=x + y, stems={"a": x, "b": y})
 
 
@@ -156,7 +161,24 @@ def _first_of_many(source: Any, sample_rate: Any = None, method: Any = "hpss") -
     return next(iter(ssc.separate_many([source], sample_rate, method=method)))
 
 
+def _models_of(method: Any, X: Any) -> Any:
+    return [model.reconstruct() for model in ssc.fit_many(method, [X])]
+
+
+def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose pictures nobody compares."""
+
+    def draw(*given: Any, **options: Any) -> None:
+        function(*given, **options)
+
+    return draw
+
+
 CALLS: dict[str, Call] = {
+    "apply": Call(ssc.apply, {"model": MODEL, "source": x, "sample_rate": RATE}, ("source",), 3),
+    "fit_many": _spectral(_models_of, {"method": ssc.HPSS(), "X": X}, "X", positional=2),
+    "plot.waveform": Call(_quiet(plot.waveform), {"x": x, "sample_rate": RATE}, ("x",), 2),
+    "plot.spectrogram": Call(_quiet(plot.spectrogram), {"x": x[:, :300], "sample_rate": RATE}, ("x",), 2),
     "separate_many": Call(
         _first_of_many, {"source": x, "sample_rate": RATE, "method": "hpss"}, ("source",), 2
     ),
@@ -387,6 +409,9 @@ RECORDINGS = (
     "separate_many",
     "denoise",
     "remix",
+    "apply",
+    "plot.waveform",
+    "plot.spectrogram",
     "save",
     "audio.write_stream",
     "audio.check_samples",
@@ -403,19 +428,19 @@ NO_ARRAYS: dict[str, str] = {
     "streaming.separate_file": "reads files: tests/test_streaming.py",
     "report": "takes a separation",
     "synthesize": "takes numbers",
+    "audio.is_pipe": "takes a path",
+    "audio.spooled": "takes a stream: tests/cli/test_long_files.py",
+    "audio.forward_encoding": "takes names and numbers",
     "audio.codecs": "takes nothing",
     "audio.extensions": "takes nothing",
     "datasets.canonical": "takes names",
+    "datasets.from_musdb": "takes a track of musdb: tests/test_interoperation.py",
     "datasets.match_stems": "takes names",
     "datasets.open_dataset": "takes a folder: test_inputs.py",
     "datasets.open_estimates": "takes a folder: test_inputs.py",
     "datasets.synthesize": "takes numbers",
-    "fit_many": "hands its arrays to fit, one by one: test_arrays.py, and tests of fit_many",
     "plot.plot": "takes a Separation or a model",
     "plot.permutation": "draws arrays, and computes nothing with them",
-    "plot.spectrogram": "draws arrays, and computes nothing with them",
-    "plot.waveform": "draws arrays, and computes nothing with them",
-    "apply": "reads its array as separate does: tests of api.applying",
     "load_model": "takes files, a model or a manifest: tests of storage",
     "save_model": "takes files, a model or a manifest: tests of storage",
     "sets.process": "takes files, a model or a manifest: tests of sets",
@@ -434,6 +459,7 @@ NO_ARRAYS: dict[str, str] = {
     "oracle.find": "takes a name",
     "remixing.parse": "takes text",
     "remixing.method_for": "takes names",
+    "remixing.reach": "takes a Change",
 }
 """Public functions that take no arrays, or whose arrays another entry stands for, and why."""
 

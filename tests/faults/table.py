@@ -8,16 +8,18 @@ from __future__ import annotations
 
 VERBS = (
     *("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "check-dataset", "demo"),
-    *("plot", "manifest", "run", "methods", "info", "cite", "completion"),
+    *("plot", "manifest", "run", "methods", "info", "cite", "completion", "lab"),
 )
+ENDING = tuple(verb for verb in VERBS if verb != "lab")  # which serves until it is told to end
 READ_SOUND = ("separate", "denoise", "remix", "evaluate", "benchmark", "oracle", "check-dataset", "plot")
 ALSO_READ = (*READ_SOUND, "run")
 WRITE = ("separate", "denoise", "remix", "evaluate", "compare", "benchmark", "oracle", "demo")
 ALSO_WRITE = (*WRITE, "plot", "manifest", "run")
-RUN = tuple(verb for verb in VERBS if verb not in ("plot", "manifest", "run"))
+RUN = tuple(verb for verb in VERBS if verb not in ("plot", "manifest", "run", "lab"))
 
 _FILES = "faults/test_inputs.py::test_every_way_for_every_file"
 _SIGNAL = "faults/test_signals.py::test_a_signal_at_any_moment"
+_STEP = "faults/test_signals.py::test_a_signal_at_each_step_of_each_verb"
 _OUT = "faults/test_outputs.py::"
 
 CONDITIONS: dict[str, dict[str, str]] = {
@@ -52,12 +54,12 @@ CONDITIONS: dict[str, dict[str, str]] = {
         "benchmark": "faults/test_inputs.py::test_a_model_that_is_none_is_told"
     },
     "a file or device in place of the folder": dict.fromkeys(
-        WRITE, f"{_OUT}test_a_file_in_place_of_the_folder_and_a_folder_that_takes_no_files"
+        ALSO_WRITE, f"{_OUT}test_a_file_in_place_of_the_folder_and_a_folder_that_takes_no_files"
     ),
     "a folder of another user": {"separate": f"{_OUT}test_nobody_may_not_write_where_root_may"},
-    "files that may not grow": dict.fromkeys(WRITE, f"{_OUT}test_files_that_may_not_grow_leave_nothing"),
+    "files that may not grow": dict.fromkeys(ALSO_WRITE, f"{_OUT}test_files_that_may_not_grow_leave_nothing"),
     "a full disk, at once and late": dict.fromkeys(
-        ("separate", "denoise"), f"{_OUT}test_a_full_disk_leaves_nothing"
+        (*(verb for verb in ALSO_WRITE if verb != "demo"),), f"{_OUT}test_a_full_disk_leaves_nothing"
     ),
     "full standard output": dict.fromkeys(
         ("separate", "info"), "cli/test_streams.py::test_a_full_standard_output_is_exit_code_4_and_one_line"
@@ -65,28 +67,28 @@ CONDITIONS: dict[str, dict[str, str]] = {
     "closed standard output": {
         "separate": "cli/test_streams.py::test_a_closed_standard_output_is_no_error_unless_sound_should_go_there"
     },
-    "a reader that leaves": dict.fromkeys(
-        ("separate", "evaluate", "check-dataset", "info"), f"{_OUT}test_a_reader_that_leaves_at_once"
-    ),
+    "a reader that leaves": dict.fromkeys(VERBS, f"{_OUT}test_a_reader_that_leaves_at_once"),
     "unwritable HOME, TMPDIR, caches": dict.fromkeys(
-        VERBS, f"{_OUT}test_nothing_but_the_target_needs_to_be_writable"
+        ENDING, f"{_OUT}test_nothing_but_the_target_needs_to_be_writable"
     ),
     "C locale, -OO, results under a name that is not UTF-8": dict.fromkeys(
-        VERBS, f"{_OUT}test_optimized_python_in_the_c_locale_with_names_that_are_not_utf8"
+        ENDING, f"{_OUT}test_optimized_python_in_the_c_locale_with_names_that_are_not_utf8"
     ),
     "a current folder that was deleted": dict.fromkeys(
-        VERBS, f"{_OUT}test_a_current_folder_that_was_deleted"
+        ENDING, f"{_OUT}test_a_current_folder_that_was_deleted"
     ),
     "the input's folder as output": dict.fromkeys(
-        WRITE, f"{_OUT}test_the_input_folder_as_output_keeps_the_inputs"
+        ALSO_WRITE, f"{_OUT}test_the_input_folder_as_output_keeps_the_inputs"
     ),
     "two runs into one folder": {"separate": f"{_OUT}test_two_runs_into_one_folder"},
     "names that collide, odd names": dict.fromkeys(
         ("separate", "denoise", "remix"), f"{_OUT}test_names_that_collide_and_odd_names"
     ),
     "SIGINT, SIGTERM, SIGHUP at any moment": {
-        **dict.fromkeys(("separate", "denoise", "evaluate", "oracle", "demo"), _SIGNAL),
+        **dict.fromkeys(("remix", "evaluate", "oracle", "demo", "plot", "manifest", "run"), _STEP),
+        **dict.fromkeys(("separate", "denoise"), _SIGNAL),
         "benchmark": "faults/test_signals.py::test_a_command_that_is_scored_ends_with_its_children",
+        "lab": "lab/test_page.py::address",
     },
     "killed workers": {
         "separate": "cli/test_pool.py::test_a_worker_that_is_killed_takes_only_its_own_file_with_it"

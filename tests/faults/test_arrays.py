@@ -5,13 +5,26 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sigsep_classic import METHODS, separate
+import sigsep_classic
+from sigsep_classic import (
+    METHODS,
+    apply,
+    denoise,
+    fit_many,
+    load_model,
+    plot,
+    remix,
+    save_model,
+    separate,
+    separate_many,
+)
 from sigsep_classic.errors import SigsepError
 from sigsep_classic.pipeline import told
 from tests.conformance.quick import QUICK
@@ -20,6 +33,7 @@ from tests.faults.calls import (
     CALLS,
     FRONTEND,
     GRID,
+    MODEL,
     NO_ARRAYS,
     RATE,
     RECORDINGS,
@@ -155,6 +169,51 @@ def test_a_wrong_rate_is_one_line(name: str, rate: Any) -> None:
     assert is_ours(caught.value), caught.value
 
 
+NEITHER = (None, 3, b"x", [], {}, np.zeros(3), object(), "nothing", "a\0b")
+"""What is no model, separation, method, list of recordings or change."""
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong"),
+    [
+        (lambda value: save_model("m.npz", value), NEITHER),
+        (lambda value: save_model(value, MODEL), (*NEITHER[:2], *NEITHER[3:7], "", "a\0b")),
+        (load_model, NEITHER),
+        (lambda value: apply(value, x, RATE), NEITHER),
+        (plot.plot, NEITHER),
+        (lambda value: fit_many(value, [X]), (*NEITHER[:3], *NEITHER[4:])),
+        (lambda value: separate_many(value, RATE), (None, 3, b"x", np.zeros(3), object(), "nothing")),
+        (lambda value: remix(x, value, RATE), NEITHER),
+        (lambda value: separate(x, RATE, method=value), NEITHER),
+        (lambda value: apply(MODEL, x, RATE, device=value), (3, b"x", object(), "nothing")),
+        (lambda value: denoise(x, RATE, hum=value), (None, "yes", -50, float("nan"), 1e9, [50])),
+    ],
+)
+def test_what_is_nothing_of_the_kind_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: Any, wrong: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for value in wrong:
+        with pytest.raises((ValueError, TypeError)) as caught:
+            function(value)
+        assert is_ours(caught.value), f"{value!r}: {caught.value!r}"
+
+
+@pytest.mark.parametrize("name", ["separate", "separate_many", "apply", "denoise", "remix"])
+def test_a_wrong_memory_limit_and_a_method_misspelt_are_one_line(name: str) -> None:
+    first = {"separate_many": ([x],), "apply": (MODEL, x), "remix": (x, "harmonic mute")}.get(name, (x,))
+    function = getattr(sigsep_classic, name)
+    for value in ("lots", 0, -1, float("nan"), True, [1], object()):
+        with pytest.raises(ValueError, match="memory_limit is") as caught:
+            function(*first, sample_rate=RATE, memory_limit=value)
+        assert is_ours(caught.value)
+    if name != "apply":
+        meant, typed = ("wiener", "winer") if name == "denoise" else ("ilrma", "illrma")
+        with pytest.raises(ValueError, match=f"{meant}") as caught:
+            function(*first, sample_rate=RATE, method=typed)
+        assert is_ours(caught.value)
+
+
 WRONG_VALUES: tuple[Any, ...] = (
     None,
     "much",
@@ -195,7 +254,7 @@ CHEAP = ("hpss", "nmf", "repet", "ica", "duet", "rpca", "denoise", "ilrma", "cac
 def test_fit_refuses_what_is_no_spectrogram(name: str) -> None:
     method = told(METHODS[name](**QUICK.get(name, {})), grid=GRID, frontend=FRONTEND, level=1.0)
     faults = []
-    for kind, make in WRONG.items():
+    for kind, make in {**WRONG, **NOT_FINITE}.items():
         try:
             method.fit(make(X))
             faults.append(f"{kind} is taken")

@@ -109,14 +109,23 @@ def test_a_verb_ends_well_whatever_the_file(cli: Cli, way: str, name: str) -> No
     _check_way(cli, way, name)
 
 
+EVERYWHERE = {"no bytes", "wav cut off", "NaN", "a folder", "one sample", "a link to /dev/zero", "silence"}
+"""What each way is asked: one file of each kind of end. The others take turns, each on every third way."""
+
+
+def _asked(way: str, number: int, name: str) -> bool:
+    if (way, name) == ("plot INPUT", "1 Hz"):
+        return False  # matplotlib warns of an axis without a range, which is an error among tests alone
+    turns = 1 if way == "separate INPUT" else 6 if way == "plot INPUT" else 3
+    return name in EVERYWHERE or (number + list(WAYS).index(way)) % turns == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_for_every_file(
     cli: Cli, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in SOUNDS:
-        if (way, name) == ("plot INPUT", "1 Hz"):
-            continue  # matplotlib warns of an axis without a range, which is an error among tests alone
+    for name in [name for number, name in enumerate(SOUNDS) if _asked(way, number, name)]:
         folder = tmp_path / name.replace("/", "_")
         folder.mkdir()
         monkeypatch.chdir(folder)

@@ -9,14 +9,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sigsep_classic import audio, save, separate
+from sigsep_classic import audio, save, save_model, separate
 from sigsep_classic.cli.main import main
+from tests.faults.hostile import run_all
 from tests.faults.sounds import encoded, noise
 from tests.faults.verbs import (
     Ended,
@@ -30,7 +34,7 @@ from tests.faults.verbs import (
 )
 
 pytestmark = [
-    pytest.mark.slow,  # each starts Python and NumPy
+    pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="limits, mounts and /proc are those of Linux"),
 ]
 
@@ -39,8 +43,13 @@ Inside = Callable[..., Ended]
 _QUICK = ("--sdr-only", "--oracle", "none")
 WRITERS: dict[str, tuple[str, ...]] = {
     "separate": ("separate", "song.wav"),
+    "apply": ("separate", "song.wav", "--apply-model", "model.npz"),
+    "in pieces": ("separate", "song.wav", "--memory-limit", "1M"),
     "denoise": ("denoise", "song.wav"),
     "remix": ("remix", "song.wav", "--set", "harmonic -6dB"),
+    "plot": ("plot", "song.wav", "-m", "mid_side"),
+    "manifest": ("manifest", "song.wav", "-m", "hpss"),
+    "run": ("run", "set.jsonl"),
     "oracle": ("oracle", "truth"),
     "evaluate": ("evaluate", "truth", "est", *_QUICK),
     "benchmark": ("benchmark", "--dataset", "truth", "--methods", "hpss", *_QUICK),
@@ -48,6 +57,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "demo": ("demo", "-m", "mid_side", "--seconds", "1", "--no-report"),
 }
 """The verbs that write, each with words that make it work on what `house` holds."""
+FILES = {"plot": "picture.png", "manifest": "set.jsonl"}
+"""The verbs whose ``-o`` is a file, and its name."""
 READERS: dict[str, tuple[str, ...]] = {
     "check-dataset": ("check-dataset", "truth"),
     "methods": ("methods", "hpss"),
@@ -58,13 +69,20 @@ READERS: dict[str, tuple[str, ...]] = {
 """The verbs that only print."""
 
 
+def words_of(verb: str, target: str) -> list[str]:
+    """Return the words of a verb, with a folder for what it writes."""
+    if verb in READERS:
+        return [*READERS[verb]]
+    return [*WRITERS[verb], "-o", f"{target}/{FILES[verb]}" if verb in FILES else target]
+
+
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that ``evaluate`` has written."""
     folder = tmp_path_factory.mktemp("scores")
     _furnish(folder)
-    done = run(*WRITERS["evaluate"], "-o", "scores", cwd=folder)
-    assert done.code == 0, done
+    words = [str(folder / word) if (folder / word).exists() else word for word in WRITERS["evaluate"]]
+    assert main([*words, "-q", "-o", str(folder / "scores")]) == 0
     return folder / "scores"
 
 
@@ -75,6 +93,16 @@ def _furnish(folder: Path) -> None:
     for name, x in stems.items():
         save(folder / "truth" / f"{name}.wav", x, RATE)
         save(folder / "est" / f"{name}.wav", 0.9 * x + 0.01, RATE)
+    (folder / "set.jsonl").write_text('{"file": "song.wav", "method": "hpss"}\n')
+    (folder / "model.npz").write_bytes(_model())
+
+
+@lru_cache(maxsize=1)
+def _model() -> bytes:
+    rng = np.random.default_rng(1)
+    with TemporaryDirectory() as folder:
+        sep = separate(rng.laplace(size=(2, RATE)), RATE, method="ica")
+        return Path(save_model(Path(folder, "model.npz"), sep, frames=False)).read_bytes()
 
 
 @pytest.fixture
@@ -117,7 +145,7 @@ def test_a_file_in_place_of_the_folder_and_a_folder_that_takes_no_files(
     (house / "taken").write_text("in the way")
     before = snapshot(house)
     for target in ("taken", "/proc/results", "/dev/full"):
-        done = inside(*WRITERS[verb], "-o", target)
+        done = inside(*words_of(verb, target))
         ended_well(house, before, done, house / "results", {4})
         assert target in done.err
 
@@ -153,22 +181,26 @@ def test_nobody_may_not_write_where_root_may(house: Path) -> None:
     assert list((house / "results").iterdir()) == []
 
 
-_LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-from sigsep_classic.cli.main import main
-sys.exit(main(sys.argv[2:]))
-"""
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond so many bytes."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("verb", WRITERS)
-def test_files_that_may_not_grow_leave_nothing(house: Path, verb: str) -> None:
+def test_files_that_may_not_grow_leave_nothing(house: Path, inside: Inside, verb: str) -> None:
     before = snapshot(house)
-    env = environment(NUMBA_CACHE_DIR=os.environ.get("NUMBA_CACHE_DIR", ""))
-    limit = "50" if verb in ("evaluate", "benchmark", "compare") else "20000"
-    words = [sys.executable, "-c", _LIMITED, limit, *WRITERS[verb], "-o", "results"]
-    done = subprocess.run(words, cwd=house, env=env, capture_output=True, text=True, timeout=120, check=False)
-    ended_well(house, before, Ended(done.returncode, done.stdout, done.stderr), house / "results", {4})
+    small = verb in ("evaluate", "benchmark", "compare", "manifest")
+    with no_file_beyond(20 if small else 5000):
+        done = inside(*words_of(verb, "results"))
+    ended_well(house, before, done, house / "results", {4})
 
 
 @pytest.fixture(params=["at once", "late"])
@@ -189,56 +221,78 @@ def small_disk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_leaves_nothing(house: Path, small_disk: Path) -> None:
+def test_a_full_disk_leaves_nothing(
+    house: Path, inside: Inside, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     save(house / "long.wav", noise(2, 60_000), RATE)
     before = snapshot(house)
-    for words in (("separate", "long.wav"), ("denoise", "long.wav", "--stem", "speech", "--stem", "noise")):
-        ended_well(house, before, run(*words, "-o", str(small_disk), cwd=house), small_disk, {4})
+    stems = ("--stem", "speech", "--stem", "noise")
+    for words in (
+        ("separate", "long.wav"),
+        ("separate", "long.wav", "--memory-limit", "2M"),
+        ("denoise", "long.wav", *stems),
+        ("remix", "long.wav", "--set", "harmonic -6dB"),
+        ("oracle", "truth"),
+    ):
+        ended_well(house, before, inside(*words, "-o", str(small_disk)), small_disk, {4})
         assert list(small_disk.rglob("*.wav")) == []
-    done = run(
-        "separate",
-        "long.wav",
-        "-o",
-        "-",
-        "--stem",
-        "harmonic",
-        cwd=house,
-        env=environment(TMPDIR=str(small_disk)),
-    )
-    assert done.code == 0
+    for verb in (
+        "run",
+        "evaluate",
+        "benchmark",
+        "compare",
+        "plot",
+        "manifest",
+    ):  # little, which may find room
+        done = inside(*words_of(verb, str(small_disk)))
+        ended_well(house, before, done, small_disk, {0, 4} if verb != "run" else {1, 4})
+    monkeypatch.setattr("tempfile.tempdir", str(small_disk))
+    to_stdout = ["separate", "long.wav", "-o", "-", "--stem", "harmonic", "--ext", "flac"]
+    done = run(*to_stdout, cwd=house, env=environment(TMPDIR=str(small_disk)))
+    assert done.code == 0, "what fits into memory needs no temporary file"
+    done = inside(*to_stdout, "--memory-limit", "2M")
+    ended_well(house, before, done, small_disk, {4})
 
 
-@pytest.mark.parametrize("verb", [*WRITERS, *READERS])
-def test_nothing_but_the_target_needs_to_be_writable(house: Path, verb: str) -> None:
+def test_nothing_but_the_target_needs_to_be_writable(house: Path, tmp_path_factory: Any) -> None:
     before = snapshot(house)
     nowhere = dict.fromkeys(
         ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"), "/proc/nowhere"
     )
-    words = (*WRITERS[verb], "-o", "results") if verb in WRITERS else READERS[verb]
-    done = run(*words, cwd=house, env=environment(**nowhere))
-    ended_well(house, before, done, house / "results", {0})
+    plan = {verb: words_of(verb, f"results/{verb}") for verb in (*WRITERS, *READERS)}
+    ended = run_all(plan, cwd=house, notes=tmp_path_factory.mktemp("notes") / "n", env=nowhere)
+    for verb, done in ended.items():
+        ended_well(house, before, done, house / "results" / verb, {0})
 
 
-@pytest.mark.parametrize("verb", [*WRITERS, *READERS])
-def test_optimized_python_in_the_c_locale_with_names_that_are_not_utf8(house: Path, verb: str) -> None:
-    before = snapshot(house, without=("results-\udce9",))
+def test_optimized_python_in_the_c_locale_with_names_that_are_not_utf8(
+    house: Path, tmp_path_factory: Any
+) -> None:
+    out = "results-\udce9"
+    before = snapshot(house, without=(out,))
     locale = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    words = (*WRITERS[verb], "-o", "results-\udce9") if verb in WRITERS else READERS[verb]
-    done = run(*words, flags=["-OO"], cwd=house, env=environment(**locale))
-    check_ended(done)
-    assert done.code == 0
-    assert snapshot(house, without=("results-\udce9",)) == before
-    if verb in WRITERS:
-        check_records(house / "results-\udce9")
-        assert any((house / "results-\udce9").rglob("*.*"))
+    plan = {verb: words_of(verb, f"{out}/{verb}") for verb in (*WRITERS, *READERS)}
+    plan["help"] = ["separate", "-m", "nmf", "--help"]
+    notes = tmp_path_factory.mktemp("notes") / "n"
+    ended = run_all(plan, cwd=house, notes=notes, flags=("-OO",), env=locale)
+    assert snapshot(house, without=(out,)) == before
+    for verb, done in ended.items():
+        check_ended(done)
+        assert done.code == 0, done
+        if verb in WRITERS:
+            check_records(house / out / verb)
+            assert any((house / out / verb).rglob("*.*"))
+    for verb in ("methods", "help"):
+        assert "(" not in ended[verb].out.splitlines()[0], "no signature in place of a sentence"
 
 
 @pytest.mark.parametrize("verb", [*WRITERS, *READERS])
 def test_a_current_folder_that_was_deleted(house: Path, inside: Inside, verb: str) -> None:
     before = snapshot(house)
-    words = list(WRITERS.get(verb, READERS.get(verb, ())))
-    words = [str(house / word) if (house / word).exists() else word for word in words]
-    for more in ([], ["-o", str(house / "results")]) if verb in WRITERS else ([],):
+    known = READERS if verb in READERS else WRITERS
+    words = [str(house / word) if (house / word).exists() else word for word in known[verb]]
+    target = words_of(verb, str(house / "results"))[len(words) :]
+    for more in ([], target) if verb in WRITERS else ([],):
         gone = house / "results" / "gone"
         gone.mkdir(parents=True)
         os.chdir(gone)
@@ -247,27 +301,23 @@ def test_a_current_folder_that_was_deleted(house: Path, inside: Inside, verb: st
             done = inside(*words, *more)
         finally:
             os.chdir(house)
-        expected = {0} if more or verb in READERS or verb == "compare" else {4}
+        prints = verb in (*READERS, "compare", "manifest")
+        expected = {0} if more or prints else {4}
         ended_well(house, before, done, house / "results", expected)
 
 
-@pytest.mark.parametrize("verb", ["separate", "evaluate", "check-dataset", "info"])
-def test_a_reader_that_leaves_at_once(house: Path, verb: str) -> None:
+@pytest.mark.parametrize("verb", [*WRITERS, *READERS])
+def test_a_reader_that_leaves_at_once(
+    house: Path, inside: Inside, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
     before = snapshot(house)
-    words = (*WRITERS[verb], "-o", "results") if verb in WRITERS else READERS[verb]
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
-        command(*words),
-        cwd=house,
-        stdout=writer,
-        stderr=subprocess.PIPE,
-        env=environment(),
-        timeout=120,
-        check=False,
-    )
-    os.close(writer)
-    ended_well(house, before, Ended(done.returncode, "", done.stderr.decode()), house / "results", {0, 141})
+    with open(writer, "w") as left:
+        monkeypatch.setattr("sys.stdout", left)
+        done = inside(*words_of(verb, "results"))
+        monkeypatch.undo()
+    ended_well(house, before, done, house / "results", {0, 141})
 
 
 def test_two_runs_into_one_folder(house: Path) -> None:
@@ -279,7 +329,7 @@ def test_two_runs_into_one_folder(house: Path) -> None:
         "stderr": subprocess.PIPE,
         "text": True,
     }
-    runs = [subprocess.Popen(command("separate", "song.wav", "-o", "results"), **options) for _ in range(3)]
+    runs = [subprocess.Popen(command("separate", "song.wav", "-o", "results"), **options) for _ in range(2)]
     for process in runs:
         out, err = process.communicate(timeout=180)
         ended_well(house, before, Ended(process.returncode, out, err), house / "results", {0})
@@ -292,7 +342,7 @@ def test_two_runs_into_one_folder(house: Path) -> None:
 def test_the_input_folder_as_output_keeps_the_inputs(house: Path, inside: Inside, verb: str) -> None:
     before = snapshot(house)
     for target in (".", "truth", "est"):
-        done = inside(*WRITERS[verb], "-o", target)
+        done = inside(*words_of(verb, target))
         check_ended(done)
         after = snapshot(house)
         assert {name: after.get(name) for name in before if not _results(name, target, verb)} == {
@@ -303,12 +353,11 @@ def test_the_input_folder_as_output_keeps_the_inputs(house: Path, inside: Inside
 
 def _results(name: str, target: str, verb: str) -> bool:
     """Whether a file is one of scores, which a later run into the same folder writes anew."""
-    return verb in ("evaluate", "benchmark", "compare", "demo") and name.endswith(
-        (".json", ".csv", ".md", ".tex")
-    )
+    writes = verb in ("evaluate", "benchmark", "compare", "demo")
+    return (writes and name.endswith((".json", ".csv", ".md", ".tex"))) or name == FILES.get(verb)
 
 
-def test_names_that_collide_and_odd_names(house: Path) -> None:
+def test_names_that_collide_and_odd_names(house: Path, inside: Inside) -> None:
     names = [
         "ä.wav",
         "a\u0308.wav",
@@ -329,15 +378,15 @@ def test_names_that_collide_and_odd_names(house: Path) -> None:
         except OSError:
             continue  # this file system takes other names
     before = snapshot(house)
-    done = run("separate", "odd", "-o", "results", cwd=house)
+    done = inside("separate", "odd", "-o", "results")
     check_ended(done)
     assert done.code == 2, "two spellings of one accent are one file elsewhere"
     (odd / names[1]).unlink()
     before = snapshot(house)
     for words in (["separate", "odd"], ["denoise", "odd"], ["remix", "odd", "--set", "harmonic -6dB"]):
-        done = run(*words, "-o", "results", cwd=house)
+        done = inside(*words, "-o", "results")
         ended_well(house, before, done, house / "results", {0})
     assert len(list((house / "results").rglob("harmonic.wav"))) == len(made) - 1
-    done = run("separate", "odd/new\nline.wav", "song.wav", "nowhere\n.wav", "-o", "more", cwd=house)
+    done = inside("separate", "odd/new\nline.wav", "song.wav", "nowhere\n.wav", "-o", "more")
     assert done.code == 1
     assert "nowhere\\n.wav" in done.err or "nowhere .wav" in done.err

@@ -162,7 +162,7 @@ def test_some_methods_keep_their_promise_for_drawn_parameters(name: str, data: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in METHODS if name not in COSTLY])
-@examples(12)
+@examples(6)
 @given(data=st.data())
 def test_every_method_keeps_its_promise_for_drawn_parameters(name: str, data: st.DataObject) -> None:
     keeps_its_promise(name, data)

@@ -133,10 +133,9 @@ def snapshot(folder: str | Path, *, without: Iterable[str] = (OUT,)) -> dict[str
 
 
 def leftovers(folder: str | Path) -> list[str]:
-    """Return hidden and temporary files below a folder."""
-    return [
-        str(path) for path in Path(folder).rglob("*") if path.name.startswith(".") or path.suffix == ".part"
-    ]
+    """Return hidden and temporary files below a folder; the lock of ``run``, which stays, is none."""
+    hidden = [path for path in Path(folder).rglob("*") if path.name.startswith(".") or path.suffix == ".part"]
+    return [str(path) for path in hidden if path.name != ".lock"]
 
 
 def check_ended(done: Ended, *, named: Iterable[str] = ()) -> None:
