@@ -16,6 +16,7 @@ from benchmarks import (
     hpss,
     ica,
     ilrma,
+    installed,
     many,
     metrics,
     neural,
@@ -44,6 +45,7 @@ from benchmarks import (
 )
 
 MODULES = (
+    installed,
     startup,
     stft,
     constant_q,

@@ -12,7 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from generate import write_pages
 from lesson_pages import write_lessons
 
-from sigsep_classic import __version__
+from sigsep_classic import METHODS, __version__
+from sigsep_classic.factorizers.documentation import TITLES
 
 project = "sigsep_classic"
 author = "The sigsep_classic developers"
@@ -49,8 +50,21 @@ write_lessons(Path(__file__).parent)
 
 
 def setup(app: Any) -> None:
-    """Let bars in docstrings mean absolute values."""
+    """Let bars in docstrings mean absolute values; say once what the top of a method's page says."""
+    app.connect("autodoc-process-docstring", _without_notes, priority=90)
     app.connect("autodoc-process-docstring", _with_bars, priority=100)  # before numpydoc
+
+
+def _without_notes(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    """Leave out of ``Notes`` what stands above, under a heading of its own, on the page of a method."""
+    if what != "class" or thing not in {METHODS[method] for method in METHODS.built_in}:
+        return
+    kept, inside = [], False
+    for line in lines:
+        inside = line.startswith(tuple(f"{title}:" for title in TITLES)) or (inside and bool(line.strip()))
+        if not inside:
+            kept.append(line)
+    lines[:] = kept
 
 
 def _with_bars(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:

@@ -65,7 +65,7 @@ for seed in range(8):
     targets.append((bands @ voice**2 / (bands @ (voice**2 + rest**2) + 1e-9)).T)
 x, y = np.concatenate(inputs), np.concatenate(targets)
 network = MLPRegressor(
-    hidden_layer_sizes=(64,), max_iter=100, n_iter_no_change=200, batch_size=64, random_state=0
+    hidden_layer_sizes=(64,), max_iter=60, n_iter_no_change=200, batch_size=64, random_state=0
 )
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it has not converged yet, and need not
@@ -86,7 +86,8 @@ for seed in (100, 101):
 
 # %% [markdown]
 # `benchmark` runs and scores. `--model` takes `file.py:function`, where the function takes samples and their rate and
-# returns stems by name; or a command with `{input}` and `{output}` in it. What was separated elsewhere goes in by
+# returns stems by name; a network's file, `model.onnx:sample_rate=44100,stems=vocals+accompaniment` (also `.pt`); or a
+# command with `{input}` and `{output}` in it. What was separated elsewhere goes in by
 # `sigsep-classic evaluate songs demucs=folder`.
 
 # %%
