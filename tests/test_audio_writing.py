@@ -182,6 +182,7 @@ def test_a_folder_that_another_process_makes_meanwhile_is_used_and_left(tmp_path
         make(name, *mode)  # as if by the other: this one is refused
 
     monkeypatch.setattr(os, "mkdir", second)
+
     def stop():
         with publish.FileSet([str(tmp_path / "a/b/c.wav")]):
             raise ZeroDivisionError
