@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sigsep_classic import geometry
 from sigsep_classic.factorizers.base import Callback, Iterative
 from sigsep_classic.frontends import STFT
+from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.refusals import (
     check_located,
     check_phase,
@@ -80,6 +81,7 @@ def separate_array(
     return sep
 
 
+@single_threaded_blas()  # our blocks are the parallel ones: the same bits for any number of threads
 def separate_arrays(
     xs: Sequence[Array],
     sample_rate: int,

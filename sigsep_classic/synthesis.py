@@ -13,6 +13,7 @@ from sigsep_classic.checks import check_count
 from sigsep_classic.errors import ParameterError
 from sigsep_classic.factorizers.models import MaskModel, are_estimates, check_groups, has_components
 from sigsep_classic.grouping import GROUPERS
+from sigsep_classic.kernels.threads import single_threaded_blas
 from sigsep_classic.phase import consistent_wiener, griffin_lim, misi, unwrapped
 from sigsep_classic.refusals import (
     NO_NUMBER,
@@ -117,6 +118,7 @@ def groups_of(model: Any, groups: Groups, n_sources: int | None, grid: Grid) -> 
     return check_groups(groups, model.names)
 
 
+@single_threaded_blas()  # products of the model: the same bits for any number of threads
 def _synthesized(
     model: Any,
     groups: dict[str, list[int]],

@@ -22,7 +22,7 @@ from sigsep_classic.errors import (
 )
 from sigsep_classic.factorizers.models import Model
 from sigsep_classic.frontends import STFT
-from sigsep_classic.kernels.threads import run_tasks
+from sigsep_classic.kernels.threads import run_tasks, single_threaded_blas
 from sigsep_classic.typing import Array
 
 FILLED_IN = ("grid", "frontend", "level")
@@ -293,6 +293,7 @@ class Iterative(ABC, Generic[M]):
             model = self.step(data, model)
             yield self.copy(model)
 
+    @single_threaded_blas()
     def fit(self, X: Array, *, start: M | None = None, callback: Callback | None = None) -> M:
         """Return the model after ``n_iter`` steps, or fewer once the loss settles.
 

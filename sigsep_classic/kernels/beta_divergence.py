@@ -140,7 +140,7 @@ def _divergence_float32(V: np.ndarray, W: np.ndarray, H: np.ndarray, beta: float
     return float(sums.sum())
 
 
-@jit(error_model="numpy")
+@jit
 def _log32(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a normal positive float32, to 1.2e-7: exponent bits, then 2 artanh of the rest.
 
@@ -158,7 +158,7 @@ def _log32(x):  # type: ignore[no-untyped-def]
     return np.float32(exponent) * np.float32(0.6931471805599453) + np.float32(2) * s * series
 
 
-@jit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+@jit(fastmath={"reassoc", "contract", "nsz"})
 def _divergence_row(v, m, kl, gain, floor, least):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     one = np.float32(1)
@@ -174,7 +174,7 @@ def _divergence_row(v, m, kl, gain, floor, least):  # type: ignore[no-untyped-de
     return total
 
 
-@jit(error_model="numpy")
+@jit
 def _divergence_blocks(first, stop, rows, V, W, H, kl, numbers, sums):  # type: ignore[no-untyped-def]
     """Sum over frame blocks of V (frames, freq); H is (frames, components)."""
     gain, floor, least = numbers

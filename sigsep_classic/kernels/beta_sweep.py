@@ -88,7 +88,7 @@ def _partition(n_freq: int, n_frames: int) -> tuple[int, int, int]:
     return n_slots, per_slot, -(-n_frames // (n_slots * per_slot))
 
 
-@jit(error_model="numpy")
+@jit
 def _weigh(weights, t0, N, P, kind):  # type: ignore[no-untyped-def]
     """Multiply what `ratio_row` made by the weights, 0 where they are 0 whatever it is there."""
     zero = weights.dtype.type(0)
@@ -107,21 +107,21 @@ def _weigh(weights, t0, N, P, kind):  # type: ignore[no-untyped-def]
 # Copies and sums are spelt out: numba compiles whole-array ones with messages about shapes, for seconds.
 
 
-@jit(error_model="numpy")
+@jit
 def _copy(rows, out, first):  # type: ignore[no-untyped-def]
     for a in range(rows.shape[0]):
         for k in range(rows.shape[1]):
             out[first + a, k] = rows[a, k]
 
 
-@jit(error_model="numpy")
+@jit
 def _add(rows, total):  # type: ignore[no-untyped-def]
     for a in range(rows.shape[0]):
         for k in range(rows.shape[1]):
             total[a, k] += rows[a, k]
 
 
-@jit(error_model="numpy")
+@jit
 def _sweep_blocks(  # type: ignore[no-untyped-def]
     first, stop, V, weights, W, H, of_H, kind, shape, numbers, above_H, below_H, above_W, below_W
 ):
@@ -183,7 +183,7 @@ def _sweep_blocks(  # type: ignore[no-untyped-def]
                     _add(part, below_W[slot])
 
 
-@jit(error_model="numpy")
+@jit
 def _multiply_rows(A, numerator, denominator, numbers):  # type: ignore[no-untyped-def]
     exponent, tiny = numbers[1], numbers[5]
     for a in range(A.shape[0]):
@@ -195,7 +195,7 @@ def _multiply_rows(A, numerator, denominator, numbers):  # type: ignore[no-untyp
                 A[a, k] = value if value >= tiny else value - value
 
 
-@jit(error_model="numpy")
+@jit
 def _joint_rows(A, up, low, numbers):  # type: ignore[no-untyped-def]
     """Turn the old activations in ``up`` and ``low`` into those times powers of the change to A; 0 where A is."""
     gain, p, q = numbers[2], numbers[6], numbers[7]

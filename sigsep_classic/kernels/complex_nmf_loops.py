@@ -18,7 +18,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 """Sums in vector order, reciprocal square roots by estimate and Newton step; no assumption about infinities."""
 
 
-@jit(error_model="numpy", fastmath=FAST)
+@jit(fastmath=FAST)
 def _model(y, B, h, u, starts, row, width, gain, D, X, P):  # type: ignore[no-untyped-def]
     """Write gain y − F as two planes into D and the sum of the amplitudes into X, for ``width`` rows from ``row``."""
     dr, di, x, p = D[0, :width], D[1, :width], X[:width], P[:width]
@@ -50,7 +50,7 @@ def _model(y, B, h, u, starts, row, width, gain, D, X, P):  # type: ignore[no-un
                     di[f] -= c * ui[f]
 
 
-@jit(error_model="numpy", fastmath=FAST)
+@jit(fastmath=FAST)
 def _errors(D, X, width, floor):  # type: ignore[no-untyped-def]
     dr, di, x = D[0, :width], D[1, :width], X[:width]
     for f in range(width):
@@ -60,7 +60,7 @@ def _errors(D, X, width, floor):  # type: ignore[no-untyped-def]
         di[f] /= model
 
 
-@jit(error_model="numpy", fastmath=FAST)
+@jit(fastmath=FAST)
 def _turn(ur, ui, er, ei, x, v, tiny, one):  # type: ignore[no-untyped-def]
     """u ← z / |z| with z = u + E, and v = X |z|; a z of zero leaves u as it is."""
     for f in range(v.size):
@@ -73,7 +73,7 @@ def _turn(ur, ui, er, ei, x, v, tiny, one):  # type: ignore[no-untyped-def]
         ui[f] = zi * inverse if moved else ui[f]
 
 
-@jit(error_model="numpy", fastmath=FAST)
+@jit(fastmath=FAST)
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = a.dtype.type(0)
     for i in range(a.size):
@@ -81,13 +81,13 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
     return total
 
 
-@jit(error_model="numpy", fastmath=FAST)
+@jit(fastmath=FAST)
 def _add(scale, a, total):  # type: ignore[no-untyped-def]
     for i in range(a.size):
         total[i] += scale * a[i]
 
 
-@jit(error_model="numpy")
+@jit
 def _scale(h, above, below, penalty, exponent, tiny):  # type: ignore[no-untyped-def]
     for k in range(h.size):
         if h[k] <= tiny:
@@ -100,7 +100,7 @@ def _scale(h, above, below, penalty, exponent, tiny):  # type: ignore[no-untyped
             h[k] *= above[k] / under
 
 
-@jit(error_model="numpy")
+@jit
 def _gather(B, h, v, x, first, last, row, width, of_H, above, below, slot):  # type: ignore[no-untyped-def]
     """Add what one source's components get from v = X |z| and x = X to the sums of H or of the templates."""
     for k in range(first, last):
@@ -113,7 +113,7 @@ def _gather(B, h, v, x, first, last, row, width, of_H, above, below, slot):  # t
             _add(h[k], x, slot[1, k, row : row + width])
 
 
-@jit(error_model="numpy")
+@jit
 def iterate_blocks(first, stop, Y, B, Ht, U, starts, numbers, penalty, learn, slots):  # type: ignore[no-untyped-def]
     """Both halves of an iteration for the frames of some slots; sums over time go to the slot's own array."""
     gain, floor, least, exponent, tiny = numbers
@@ -147,7 +147,7 @@ def iterate_blocks(first, stop, Y, B, Ht, U, starts, numbers, penalty, learn, sl
                     _scale(h, above, below, penalty, exponent, least)
 
 
-@jit(error_model="numpy")
+@jit
 def error_blocks(first, stop, Y, B, Ht, U, starts, gain, partial):  # type: ignore[no-untyped-def]
     """Add |gain Y − F|² of the frames of some slots to their entries of ``partial``."""
     n_channels, n_frames, n_freq = Y.shape[0], Y.shape[1], Y.shape[2] // 2

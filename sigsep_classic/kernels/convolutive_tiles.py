@@ -21,7 +21,7 @@ def even_size(length: int, most: int, *, pairs: bool = False) -> int:
     return -(-length // n)
 
 
-@jit(error_model="numpy")
+@jit
 def tile_sums(first, stop, V, A, B, sizes, of_H, kind, numbers, parts):  # type: ignore[no-untyped-def]
     """N and P of row blocks of A, with what they add to the J - 1 rows before; V is (frames, freq)."""
     n_a, n_b, rows, inner = sizes
@@ -64,7 +64,7 @@ def tile_sums(first, stop, V, A, B, sizes, of_H, kind, numbers, parts):  # type:
             _add_back(target, K * I, offset, sums[s, : n * M].reshape(n, M))
 
 
-@jit(error_model="numpy")
+@jit
 def _offsets(K, I, J):  # type: ignore[no-untyped-def]
     """Where the entries (i, k, j) of a tile's row are in A, counted from the row J - 1 before."""
     offset = np.empty(I * K * J, np.int64)
@@ -75,7 +75,7 @@ def _offsets(K, I, J):  # type: ignore[no-untyped-def]
     return offset
 
 
-@jit(error_model="numpy")
+@jit
 def _copy(flat, step, offset, out):  # type: ignore[no-untyped-def]
     for a in range(out.shape[0]):
         source = flat[a * step :]
@@ -83,7 +83,7 @@ def _copy(flat, step, offset, out):  # type: ignore[no-untyped-def]
             out[a, m] = source[offset[m]]
 
 
-@jit(error_model="numpy")
+@jit
 def _copy_runs(flat, step, out):  # type: ignore[no-untyped-def]
     for b in range(out.shape[0]):
         source = flat[b * step :]
@@ -91,7 +91,7 @@ def _copy_runs(flat, step, out):  # type: ignore[no-untyped-def]
             out[b, m] = source[m]
 
 
-@jit(error_model="numpy")
+@jit
 def _add_back(flat, step, offset, part):  # type: ignore[no-untyped-def]
     for a in range(part.shape[0]):
         target = flat[a * step :]
@@ -99,14 +99,14 @@ def _add_back(flat, step, offset, part):  # type: ignore[no-untyped-def]
             target[offset[m]] += part[a, m]
 
 
-@jit(error_model="numpy")
+@jit
 def _ratios(V, t0, f0, N, P, kind, numbers):  # type: ignore[no-untyped-def]
     beta, gain, floor, least = numbers
     for t in range(P.shape[0]):
         ratio_row(V[t0 + t, f0 : f0 + P.shape[1]], N[t], P[t], kind, beta, gain, floor, least)
 
 
-@jit(error_model="numpy")
+@jit
 def multiply_entries(A, numerator, denominator, exponent, tiny):  # type: ignore[no-untyped-def]
     """Multiply A by (numerator / denominator)^exponent where there is a denominator; what is below tiny becomes 0."""
     for i in range(A.size):

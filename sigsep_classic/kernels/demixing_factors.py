@@ -18,7 +18,7 @@ TILE = 512
 LARGEST = 1e6
 
 
-@jit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@jit(fastmath={"reassoc", "contract", "nsz"})
 def low_rank_weights(model, f, start, size, held):  # type: ignore[no-untyped-def]
     """Write share / r of some frames of bin f to ``held`` (sources, frames)."""
     T, V, share, floor = model[0], model[1], model[2][f], model[4][3]
@@ -35,7 +35,7 @@ def low_rank_weights(model, f, start, size, held):  # type: ignore[no-untyped-de
                 r[t] = share / r[t]
 
 
-@jit(error_model="numpy")
+@jit
 def unit_rows(R, T, f):  # type: ignore[no-untyped-def]
     """Give rows of R of bin f the length one and scale T, as the powers will be."""
     for n in range(R.shape[0]):
@@ -50,7 +50,7 @@ def unit_rows(R, T, f):  # type: ignore[no-untyped-def]
             T[n, f, k] /= divisor
 
 
-@jit(error_model="numpy")
+@jit
 def follow(model, f, block, out, rows):  # type: ignore[no-untyped-def]
     """Update T of bin f by its powers ``out`` (sources, frames and some), add to the sums for V; leave zeros."""
     T, V, exponent, constants, raised, parts = model[0], model[1], model[3], model[4], model[5], model[6]
@@ -70,7 +70,7 @@ def follow(model, f, block, out, rows):  # type: ignore[no-untyped-def]
     out[:] = 0
 
 
-@jit(error_model="numpy")
+@jit
 def _step(above, below, exponent):  # type: ignore[no-untyped-def]
     ratio = float(above) / float(below) if below > 0 else 1.0
     ratio = min(max(ratio, 1 / LARGEST), LARGEST)

@@ -17,7 +17,7 @@ PAD = 64
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def load_tile(Z, f, start, tile):  # type: ignore[no-untyped-def]
     """Copy frames from ``start`` of bin f to ``tile`` (dims, 2, TILE); return how many, zeros included."""
     size = min(TILE, Z.shape[3] - start)
@@ -32,7 +32,7 @@ def load_tile(Z, f, start, tile):  # type: ignore[no-untyped-def]
     return padded
 
 
-@jit(error_model="numpy")
+@jit
 def load_weights(weights, f, start, size, held):  # type: ignore[no-untyped-def]
     """Copy the weights (sources, 1 or freq, frames) of a tile of bin f to ``held`` (sources, TILE)."""
     for n in range(weights.shape[0]):
@@ -41,7 +41,7 @@ def load_weights(weights, f, start, size, held):  # type: ignore[no-untyped-def]
             target[t] = source[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _self2(z, w, n, size, out):  # type: ignore[no-untyped-def]
     x, y = z[0], z[1]
     u, v = w[n], w[n + 1]
@@ -53,7 +53,7 @@ def _self2(z, w, n, size, out):  # type: ignore[no-untyped-def]
     out[0], out[1] = a, b
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _self3(z, w, n, size, out):  # type: ignore[no-untyped-def]
     x, y = z[0], z[1]
     u, v, r = w[n], w[n + 1], w[n + 2]
@@ -66,7 +66,7 @@ def _self3(z, w, n, size, out):  # type: ignore[no-untyped-def]
     out[0], out[1], out[2] = a, b, c
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _self4(z, w, n, size, out):  # type: ignore[no-untyped-def]
     x, y = z[0], z[1]
     u, v, r, q = w[n], w[n + 1], w[n + 2], w[n + 3]
@@ -80,7 +80,7 @@ def _self4(z, w, n, size, out):  # type: ignore[no-untyped-def]
     out[0], out[1], out[2], out[3] = a, b, c, d
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _cross2(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     x0, x1, y0, y1 = z[0], z[1], other[0], other[1]
     u, v = w[n], w[n + 1]
@@ -96,7 +96,7 @@ def _cross2(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     out[4], out[5] = e, f
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _cross3(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     x0, x1, y0, y1 = z[0], z[1], other[0], other[1]
     u, v, r = w[n], w[n + 1], w[n + 2]
@@ -114,7 +114,7 @@ def _cross3(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     out[4], out[5], out[6] = e, f, g
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _cross4(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     x0, x1, y0, y1 = z[0], z[1], other[0], other[1]
     u, v, r, q = w[n], w[n + 1], w[n + 2], w[n + 3]
@@ -134,7 +134,7 @@ def _cross4(z, other, w, n, size, out):  # type: ignore[no-untyped-def]
     out[4], out[5], out[6], out[7] = e, f, g, h
 
 
-@jit(error_model="numpy")
+@jit
 def add_covariances(z, w, size, V, sums):  # type: ignore[no-untyped-def]
     """Add the sums over the tile of w_n z_i z_j* to V (sources, dims, dims), i >= j."""
     n_sources, dims = V.shape[0], V.shape[1]
@@ -161,7 +161,7 @@ def add_covariances(z, w, size, V, sums):  # type: ignore[no-untyped-def]
         n += count
 
 
-@jit(error_model="numpy")
+@jit
 def finish_covariances(V, n_frames, load):  # type: ignore[no-untyped-def]
     """Divide by the number of frames, add ``load`` times the mean eigenvalue, mirror."""
     n_sources, dims = V.shape[0], V.shape[1]
@@ -179,7 +179,7 @@ def finish_covariances(V, n_frames, load):  # type: ignore[no-untyped-def]
                 V[n, i, i] += trace * load / dims
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _power2(z, q, size, out):  # type: ignore[no-untyped-def]
     u0, u1, v0, v1 = z[0, 0], z[0, 1], z[1, 0], z[1, 1]
     a, b, c, d = q[0, 0], q[0, 1], q[1, 0], q[1, 1]
@@ -189,7 +189,7 @@ def _power2(z, q, size, out):  # type: ignore[no-untyped-def]
         out[t] += real * real + imag * imag
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _power3(z, q, size, out):  # type: ignore[no-untyped-def]
     u0, u1, v0, v1, w0, w1 = z[0, 0], z[0, 1], z[1, 0], z[1, 1], z[2, 0], z[2, 1]
     a, b, c, d, e, f = q[0, 0], q[0, 1], q[1, 0], q[1, 1], q[2, 0], q[2, 1]
@@ -199,7 +199,7 @@ def _power3(z, q, size, out):  # type: ignore[no-untyped-def]
         out[t] += real * real + imag * imag
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _power4(z, q, size, out):  # type: ignore[no-untyped-def]
     u0, u1, v0, v1, w0, w1, x0, x1 = z[0, 0], z[0, 1], z[1, 0], z[1, 1], z[2, 0], z[2, 1], z[3, 0], z[3, 1]
     a, b, c, d, e, f, g, h = q[0, 0], q[0, 1], q[1, 0], q[1, 1], q[2, 0], q[2, 1], q[3, 0], q[3, 1]
@@ -213,7 +213,7 @@ def _power4(z, q, size, out):  # type: ignore[no-untyped-def]
         out[t] += real * real + imag * imag
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _mix2(u, v, q, first, size, real, imag):  # type: ignore[no-untyped-def]
     """Add the part of a row q that two channels have to y."""
     u0, u1, v0, v1 = u[0], u[1], v[0], v[1]
@@ -223,7 +223,7 @@ def _mix2(u, v, q, first, size, real, imag):  # type: ignore[no-untyped-def]
         imag[t] += a * u1[t] + b * u0[t] + c * v1[t] + d * v0[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _mix1(z, q, size, real, imag):  # type: ignore[no-untyped-def]
     u0, u1, a, b = z[0], z[1], q[0], q[1]
     for t in range(size):
@@ -231,13 +231,13 @@ def _mix1(z, q, size, real, imag):  # type: ignore[no-untyped-def]
         imag[t] += a * u1[t] + b * u0[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _add_squares(real, imag, size, out):  # type: ignore[no-untyped-def]
     for t in range(size):
         out[t] += real[t] * real[t] + imag[t] * imag[t]
 
 
-@jit(error_model="numpy")
+@jit
 def add_powers(z, q, n, size, own, y):  # type: ignore[no-untyped-def]
     """Add |y_n|² of the tile to ``own`` (frames); q is R (sources, dims, 2)."""
     dims = q.shape[1]
@@ -258,7 +258,7 @@ def add_powers(z, q, n, size, own, y):  # type: ignore[no-untyped-def]
         _add_squares(real, imag, size, own)
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def add_energy(z, q, load, size, first, out):  # type: ignore[no-untyped-def]
     """Add what a load of the covariances adds to the powers: load |z|² |r_n|² / dims."""
     n_sources, dims = q.shape[0], q.shape[1]
@@ -272,7 +272,7 @@ def add_energy(z, q, load, size, first, out):  # type: ignore[no-untyped-def]
             own[t] += gain * z[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def energy(z, size, e):  # type: ignore[no-untyped-def]
     """Write |z|² of the tile to ``e``."""
     x0, x1 = z[0, 0], z[0, 1]
@@ -284,7 +284,7 @@ def energy(z, size, e):  # type: ignore[no-untyped-def]
             e[t] += y0[t] * y0[t] + y1[t] * y1[t]
 
 
-@jit(error_model="numpy")
+@jit
 def bin_covariances(Z, f, weights, model, load, V, scratch):  # type: ignore[no-untyped-def]
     """Write V (sources, dims, dims) of bin f, given weights (sources, 1 or freq, frames) or a model of them."""
     tile, held, sums = scratch[0], scratch[1], scratch[5]
@@ -301,7 +301,7 @@ def bin_covariances(Z, f, weights, model, load, V, scratch):  # type: ignore[no-
     finish_covariances(V, n_frames, load)
 
 
-@jit(error_model="numpy")
+@jit
 def bin_powers(Z, f, R, load, loaded, scratch):  # type: ignore[no-untyped-def]
     """Add |R z|² of bin f to the sums in ``scratch``; with ``loaded`` its only tile is there already."""
     tile, y, q, out = scratch[0], scratch[2], scratch[3], scratch[4]

@@ -14,7 +14,7 @@ from sigsep_classic.kernels.demixing_rules import N_MATRICES, ip1, ip2, iss1, is
 from sigsep_classic.kernels.jit import jit
 
 
-@jit(error_model="numpy")
+@jit
 def _scratch(Z, n_sources):  # type: ignore[no-untyped-def]
     """Return a tile of the data, of the weights and of one output, R in parts, powers, and sums."""
     dims, n_frames = Z.shape[1], Z.shape[3]
@@ -26,7 +26,7 @@ def _scratch(Z, n_sources):  # type: ignore[no-untyped-def]
     return tile, held, y, q, out, np.empty(8, Z.dtype)
 
 
-@jit(error_model="numpy")
+@jit
 def _small(dims):  # type: ignore[no-untyped-def]
     """Return V of one bin and scratch for a rule."""
     V = np.empty((dims, dims, dims), np.complex128)
@@ -34,7 +34,7 @@ def _small(dims):  # type: ignore[no-untyped-def]
     return V, work, np.empty((4, dims), np.complex128), np.empty((4, dims))
 
 
-@jit(error_model="numpy")
+@jit
 def covariance_blocks(first, stop, Z, weights, load, n_blocks, V):  # type: ignore[no-untyped-def]
     """Write V (freq, sources, dims, dims) of the bins of some blocks; see `bin_covariances`."""
     scratch = _scratch(Z, V.shape[1])
@@ -43,7 +43,7 @@ def covariance_blocks(first, stop, Z, weights, load, n_blocks, V):  # type: igno
         bin_covariances(Z, f, weights, None, load[f], V[f], scratch)
 
 
-@jit(error_model="numpy")
+@jit
 def power_blocks(first, stop, Z, R, load, totals, power):  # type: ignore[no-untyped-def]
     """Write |R z|² of the bins of some blocks to ``totals`` (blocks, sources, frames) summed over the bins of a block.
 
@@ -57,13 +57,13 @@ def power_blocks(first, stop, Z, R, load, totals, power):  # type: ignore[no-unt
         _end(scratch[4], totals, block)
 
 
-@jit(error_model="numpy")
+@jit
 def _bins_of(block, Z, totals):  # type: ignore[no-untyped-def]
     n_freq, n_blocks = Z.shape[0], totals.shape[0]
     return range(n_freq * block // n_blocks, n_freq * (block + 1) // n_blocks)
 
 
-@jit(error_model="numpy")
+@jit
 def _store(out, power, f):  # type: ignore[no-untyped-def]
     """Move the powers of bin f, where there is room for them."""
     for n in range(power.shape[0] if power.size else 0):
@@ -73,7 +73,7 @@ def _store(out, power, f):  # type: ignore[no-untyped-def]
             source[t] = 0
 
 
-@jit(error_model="numpy")
+@jit
 def _end(out, totals, block):  # type: ignore[no-untyped-def]
     """Move what was summed over the bins of a block, where there is room for it."""
     for n in range(totals.shape[1]):
@@ -83,7 +83,7 @@ def _end(out, totals, block):  # type: ignore[no-untyped-def]
             source[t] = 0
 
 
-@jit(error_model="numpy")
+@jit
 def _finish(Z, f, R, model, load, scratch, power, block):  # type: ignore[no-untyped-def]
     """Take the powers of a bin whose R is new, and let its model follow."""
     if model is not None:
@@ -95,7 +95,7 @@ def _finish(Z, f, R, model, load, scratch, power, block):  # type: ignore[no-unt
         _store(scratch[4], power, f)
 
 
-@jit(error_model="numpy")
+@jit
 def _begin(Z, weights):  # type: ignore[no-untyped-def]
     scratch = _scratch(Z, Z.shape[1])
     if weights is not None:
@@ -103,7 +103,7 @@ def _begin(Z, weights):  # type: ignore[no-untyped-def]
     return scratch
 
 
-@jit(error_model="numpy")
+@jit
 def _ip1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
     scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
     for block in range(first, stop):
@@ -114,7 +114,7 @@ def _ip1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power): 
         _end(scratch[4], totals, block)
 
 
-@jit(error_model="numpy")
+@jit
 def _ip2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
     scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
     for block in range(first, stop):
@@ -125,7 +125,7 @@ def _ip2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power): 
         _end(scratch[4], totals, block)
 
 
-@jit(error_model="numpy")
+@jit
 def _iss1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
     scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
     for block in range(first, stop):
@@ -136,7 +136,7 @@ def _iss1_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):
         _end(scratch[4], totals, block)
 
 
-@jit(error_model="numpy")
+@jit
 def _iss2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
     scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
     for block in range(first, stop):
@@ -147,7 +147,7 @@ def _iss2_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):
         _end(scratch[4], totals, block)
 
 
-@jit(error_model="numpy")
+@jit
 def _ipa_blocks(first, stop, Z, R, weights, model, load, pairs, totals, power):  # type: ignore[no-untyped-def]
     scratch, (V, work, vectors, numbers) = _begin(Z, weights), _small(R.shape[1])
     for block in range(first, stop):

@@ -11,7 +11,7 @@ import numpy as np
 
 from sigsep_classic.kernels.jit import jit
 
-LOOP: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "nsz", "reassoc"}}
+LOOP: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc"}}
 LEAST = 1e-15
 """A pivot below this share of its diagonal entry is rounding."""
 

@@ -12,7 +12,7 @@ _TILE = 256
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(error_model="numpy")
+@jit
 def mixture_bins(first, stop, Z, K, weights, prior, saliency, power, loss_only, posterior, moments, value):  # type: ignore[no-untyped-def]
     """Write posteriors and moments, or values with ``loss_only``, of the bins ``first`` … ``stop`` - 1."""
     n_dims, frames, sources = Z.shape[1], Z.shape[3], K.shape[1]
@@ -45,7 +45,7 @@ def mixture_bins(first, stop, Z, K, weights, prior, saliency, power, loss_only, 
                 _moments(z, start, row, held, moments[f, n], size)
 
 
-@jit(fastmath={"contract", "nsz"}, error_model="numpy")
+@jit(fastmath={"contract", "nsz"})
 def _form(z, start, K, q, held, size):  # type: ignore[no-untyped-def]
     """Write |K z|² to q."""
     rows, n_dims = K.shape[0], K.shape[1]
@@ -66,7 +66,7 @@ def _form(z, start, K, q, held, size):  # type: ignore[no-untyped-def]
             q[t] += re[t] * re[t] + im[t] * im[t]
 
 
-@jit(fastmath={"contract", "nsz"}, error_model="numpy")
+@jit(fastmath={"contract", "nsz"})
 def _likelihoods(q, p, weights, prior, f, start, power, held, size):  # type: ignore[no-untyped-def]
     """Write likelihoods relative to the best source's to p, the best q to held[0], 1 / sum of p to held[1].
 
@@ -114,7 +114,7 @@ def _likelihoods(q, p, weights, prior, f, start, power, held, size):  # type: ig
         total[t] = 1 / total[t]
 
 
-@jit(error_model="numpy")
+@jit
 def _logarithms(held, weight, power, size):  # type: ignore[no-untyped-def]
     value = 0.0
     for t in range(size):
@@ -124,7 +124,7 @@ def _logarithms(held, weight, power, size):  # type: ignore[no-untyped-def]
     return value
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _total(row, size):  # type: ignore[no-untyped-def]
     value = row[0] * 0
     for t in range(size):
@@ -132,7 +132,7 @@ def _total(row, size):  # type: ignore[no-untyped-def]
     return value
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _moments(z, start, row, held, moments, size):  # type: ignore[no-untyped-def]
     """Add the sums of row z_i conj(z_j) to the moments, the lower triangle row by row, diagonals first."""
     n_dims = len(z)

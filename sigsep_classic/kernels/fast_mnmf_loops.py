@@ -23,7 +23,7 @@ QUAD, LINE = 4, 16
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _variances_of_two(W, H, f, g, power):  # type: ignore[no-untyped-def]
     """Write Σ_k w_nk h_nk of bin f to power[0], of bin g to power[1]: each row of H is read once for both."""
     for n in range(H.shape[0]):
@@ -42,7 +42,7 @@ def _variances_of_two(W, H, f, g, power):  # type: ignore[no-untyped-def]
                     power[1, n, t] += p * h0 + q * h1 + r * h2 + s * h3
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _mix(G, own, A, a, out, first, r):  # type: ignore[no-untyped-def]
     """Write Σ_i g_ij A[a, i] to out[first + j, r]."""
     inputs, frames = G.shape[1], A.shape[2]
@@ -68,7 +68,7 @@ def _mix(G, own, A, a, out, first, r):  # type: ignore[no-untyped-def]
                     out[o, r, t] += g0 * A[a, i, t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _ratios(P, ridge, f, y, frames, terms):  # type: ignore[no-untyped-def]
     """Write p / y² and 1 / y of bin f to terms."""
     one = y.dtype.type(1)
@@ -80,7 +80,7 @@ def _ratios(P, ridge, f, y, frames, terms):  # type: ignore[no-untyped-def]
             terms[0, m, t] = (P[m, f, t] + low) * u * u
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _known_ratios(P, ridge, f, U, frames, terms):  # type: ignore[no-untyped-def]
     """Write p u² and u of bin f to terms."""
     for m in range(P.shape[0]):
@@ -91,7 +91,7 @@ def _known_ratios(P, ridge, f, U, frames, terms):  # type: ignore[no-untyped-def
             terms[0, m, t] = (P[m, f, t] + low) * u * u
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _dots(A, i, j, r, H, n, found):  # type: ignore[no-untyped-def]
     """Write the inner products of A[i, r] with the rows of H[n] to found[0], those of A[j, r] to found[1]."""
     for k in range(0, H.shape[1], QUAD):
@@ -111,7 +111,7 @@ def _dots(A, i, j, r, H, n, found):  # type: ignore[no-untyped-def]
         found[1, k], found[1, k + 1], found[1, k + 2], found[1, k + 3] = b0, b1, b2, b3
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _add(A, w, out):  # type: ignore[no-untyped-def]
     """Add Σ_r w_rk A[n, r] to out[n, k], two k at a time; w is the same for n in the two halves of A."""
     for n in range(A.shape[0]):
@@ -132,14 +132,14 @@ def _add(A, w, out):  # type: ignore[no-untyped-def]
                 )
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _update_templates(W, f, found, n, components, share):  # type: ignore[no-untyped-def]
     least = W.dtype.type(LEAST)
     for k in range(components):
         W[n, f, k] = max(W[n, f, k] * np.sqrt(share * found[0, k] / found[1, k]), least)
 
 
-@jit(error_model="numpy")
+@jit
 def sum_spectra(first, stop, P, ridge, U, W, H, G, back, size, share, sums):  # type: ignore[no-untyped-def]
     """Update W in place; add what H is multiplied by to sums (blocks, 2 sources, components, frames).
 
@@ -181,7 +181,7 @@ def sum_spectra(first, stop, P, ridge, U, W, H, G, back, size, share, sums):  # 
             _add(shares, w, sums[block])
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _add_gains(P, ridge, f, y, power, s, frames, sums, own):  # type: ignore[no-untyped-def]
     """Add Σ_t λ_n p / y_m² and Σ_t λ_n / y_m of bin f to sums[own]; p / y² and 1 / y are not kept."""
     one = y.dtype.type(1)
@@ -206,7 +206,7 @@ def _add_gains(P, ridge, f, y, power, s, frames, sums, own):  # type: ignore[no-
                 sums[own, 1, j, m] += b
 
 
-@jit(error_model="numpy")
+@jit
 def sum_gains(first, stop, blocks, P, ridge, W, H, G, frames, sums):  # type: ignore[no-untyped-def]
     """Add what G is multiplied by to sums (blocks or freq, 2, sources filled up, dims)."""
     freq, dims, padded = W.shape[1], P.shape[0], H.shape[2]
@@ -221,7 +221,7 @@ def sum_gains(first, stop, blocks, P, ridge, W, H, G, frames, sums):  # type: ig
             _add_gains(P, ridge, f, y, power, s, frames, sums, f if local else block)
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def write_precisions(first, stop, blocks, W, H, G, frames, level, U):  # type: ignore[no-untyped-def]
     """Write ``level`` / y to U, and its sum over frames where U is longer."""
     (sources, freq, _), dims, padded = W.shape, U.shape[0], H.shape[2]

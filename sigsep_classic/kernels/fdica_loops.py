@@ -22,7 +22,7 @@ _CACHE = 1 << 20
 _FAST = {"reassoc", "contract", "nsz", "arcp", "afn"}
 
 
-@jit(error_model="numpy")
+@jit
 def iterate(first, stop, Z, R, load, n_iter, exponent, floor, costs):
     """Take R (freq, dims, dims, 2) through steps of the auxiliary function: groups ``first`` to ``stop`` of bins."""
     dims = Z.shape[1]
@@ -41,7 +41,7 @@ def iterate(first, stop, Z, R, load, n_iter, exponent, floor, costs):
         store(R, begin, now, cost, costs)
 
 
-@jit(error_model="numpy")
+@jit
 def scratch(Z):
     """Return what a thread works in: data of the bins in cache, four matrices of each, V and costs."""
     dims, frames = Z.shape[1], Z.shape[3]
@@ -60,7 +60,7 @@ def scratch(Z):
     return frame, np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape), V, cost
 
 
-@jit(error_model="numpy")
+@jit
 def fetch(Z, R, begin, frame, now):
     """Put R of the bins side by side, and their data in cache; lanes past the last bin repeat it."""
     n_bins, dims = len(Z), R.shape[1]
@@ -74,7 +74,7 @@ def fetch(Z, R, begin, frame, now):
             _take(Z, begin + lane, 0, frame[0], frame[1], lane)
 
 
-@jit(error_model="numpy")
+@jit
 def store(R, begin, now, cost, costs):
     """Put R of the bins back, and their costs."""
     dims = R.shape[1]
@@ -86,7 +86,7 @@ def store(R, begin, now, cost, costs):
                 R[begin + lane, n, c, 1] = now[1, n, c, lane]
 
 
-@jit(error_model="numpy")
+@jit
 def add_determinant(begin, load, cost, R, Q, L):
     """Add load |R|² - 2 log |det R| to the cost."""
     dims = R.shape[1]
@@ -103,7 +103,7 @@ def add_determinant(begin, load, cost, R, Q, L):
 # ---- over frames
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def _take(Z, f, start, z, products, held):
     """Copy frames of a bin, zeros after the last, and write the products z zᴴ: |z_i|², z_i z_j* with j < i."""
     dims, tile = z.shape[1], z.shape[3]
@@ -126,7 +126,7 @@ def _take(Z, f, start, z, products, held):
                 products[held, k + 1, t] = b * c - a * d
 
 
-@jit(error_model="numpy")
+@jit
 def look(Z, begin, R, load, covariances, frame, V, cost, exponent, floor):
     """Write the contrast at R to ``cost`` and, if asked, the weighted covariances, loaded, to V, of each bin."""
     n_bins, dims, _, frames = Z.shape
@@ -175,7 +175,7 @@ def _gather(sums, V, n, lane):
             V[n, 1, i, j, lane] += sums[i * i + 2 + 2 * j]
 
 
-@jit(error_model="numpy")
+@jit
 def _average(V, lane, frames, load):
     dims = len(V)
     for n in range(dims):
@@ -186,7 +186,7 @@ def _average(V, lane, frames, load):
             V[n, 0, i, i, lane] += load
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def _demix(z, h, row, y):
     """Write one row of R times z; two dims at a time, so that sums stay in registers."""
     dims, tile = z.shape[1], z.shape[3]
@@ -215,7 +215,7 @@ def _demix(z, h, row, y):
                 y[1, t] += a * u + b * x
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def _weigh(y, floor, exponent):
     """Write phi = (|y|² + floor)^exponent after y; return the sum of phi (|y|² + floor)."""
     tile = y.shape[1]
@@ -242,7 +242,7 @@ def _weigh(y, floor, exponent):
     return float(total)
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def _contract(products, h, y, sums):
     """Write the sum over frames of phi times each product, four at a time."""
     count, tile = products.shape[1], products.shape[2]

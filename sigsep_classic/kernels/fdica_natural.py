@@ -15,7 +15,7 @@ TRIALS = 12
 """How often a step is halved before it is left out."""
 
 
-@jit(error_model="numpy")
+@jit
 def iterate_naturally(first, stop, Z, R, load, n_iter, exponent, floor, step_size, costs):
     """The same by steps along the natural gradient, halved in each bin until its cost does not rise."""
     frame, now, G, Q, L, V, cost = scratch(Z)
@@ -40,7 +40,7 @@ def iterate_naturally(first, stop, Z, R, load, n_iter, exponent, floor, step_siz
         store(R, begin, now, cost, costs)
 
 
-@jit(error_model="numpy")
+@jit
 def _relative_gradient(R, V, G, through, step_size):
     """Write mu G with rows g_n = e_n - r_n V_n Rᴴ; mu is the step size, less where G is larger than the identity."""
     dims = R.shape[1]
@@ -68,7 +68,7 @@ def _relative_gradient(R, V, G, through, step_size):
                 G[1, n, m, lane] *= mu
 
 
-@jit(error_model="numpy")
+@jit
 def _move(R, G, trial):
     """Write (I + G) R."""
     dims = R.shape[1]
@@ -79,7 +79,7 @@ def _move(R, G, trial):
                 add(trial, n, c, G, n, m, R, m, c, 1.0, 1.0, 1.0)
 
 
-@jit(error_model="numpy")
+@jit
 def _accept(R, trial, G, cost, reached, waiting):
     """Take the trial where it is no worse, halve G elsewhere; return how many bins still wait."""
     dims, left = R.shape[1], 0

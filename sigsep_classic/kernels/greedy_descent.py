@@ -170,7 +170,7 @@ def _cpu(Z, beta, n, G, half, numbers, least, max_updates):  # type: ignore[no-u
     return _descend(sweep, peaks, counts, least, max_updates)
 
 
-@jit(error_model="numpy", fastmath={"nnan", "nsz"})
+@jit(fastmath={"nnan", "nsz"})
 def _moves(beta, z, penalty, negative, out):  # type: ignore[no-untyped-def]
     """Write the moves |soft(β + z) − z| = |β − clip(β + z)| of a run of one row."""
     for i in range(beta.size):
@@ -190,7 +190,7 @@ def _top(bits):  # type: ignore[no-untyped-def]
     return top
 
 
-@jit(error_model="numpy", fastmath={"nnan", "nsz", "contract"})
+@jit(fastmath={"nnan", "nsz", "contract"})
 def _subtract(beta, change, g):  # type: ignore[no-untyped-def]
     for i in range(beta.size):
         beta[i] -= change * g[i]
@@ -232,7 +232,7 @@ def _farthest(own, least):  # type: ignore[no-untyped-def]
     return k, 0
 
 
-@jit(error_model="numpy")
+@jit
 def _change(k, t, change, beta, n, G):  # type: ignore[no-untyped-def]
     """Bring β up to date after one code has moved."""
     reach = G.shape[2] // 2
@@ -241,7 +241,7 @@ def _change(k, t, change, beta, n, G):  # type: ignore[no-untyped-def]
         _subtract(beta[j, a:e], change, G[k, j, a - t + reach : e - t + reach])
 
 
-@jit(error_model="numpy")
+@jit
 def _settle(k, start, Z, beta, n, G, numbers, peaks, moves):  # type: ignore[no-untyped-def]
     """Set the code of one block that moves farthest."""
     penalty, negative = numbers
@@ -257,7 +257,7 @@ def _settle(k, start, Z, beta, n, G, numbers, peaks, moves):  # type: ignore[no-
     _refresh(t - reach, t + reach + 1, Z, beta, n, numbers, peaks, moves)
 
 
-@jit(error_model="numpy")
+@jit
 def _polish(t0, t1, bound, Z, beta, n, G, numbers, work):  # type: ignore[no-untyped-def]
     """Move the nonzero codes of a window alone, ``LISTED`` at a time."""
     rows, times, z, b, _ = work
@@ -274,7 +274,7 @@ def _polish(t0, t1, bound, Z, beta, n, G, numbers, work):  # type: ignore[no-unt
     _polish_list(count, bound, Z, beta, n, G, numbers, work)
 
 
-@jit(error_model="numpy")
+@jit
 def _polish_list(count, bound, Z, beta, n, G, numbers, work):  # type: ignore[no-untyped-def]
     """Move listed codes until none moves by more than the bound; then bring β up to date."""
     penalty, negative = numbers
@@ -303,7 +303,7 @@ def _polish_list(count, bound, Z, beta, n, G, numbers, work):  # type: ignore[no
             _change(rows[i], times[i], change, beta, n, G)
 
 
-@jit(error_model="numpy")
+@jit
 def _sweep(  # type: ignore[no-untyped-def]
     first, stop, colour, bounds, Z, beta, n, G, half, numbers, peaks, counts
 ):

@@ -106,14 +106,14 @@ def _cpu(A: np.ndarray, gram: np.ndarray, cross: np.ndarray, n_sweeps: int, l1: 
     run_blocks(_row_blocks, -(-len(A) // ROWS), A, gram, cross, n_sweeps, numbers)
 
 
-@jit(error_model="numpy", fastmath={"contract"})
+@jit(fastmath={"contract"})
 def _subtract(out, x, a, b, c, d):  # type: ignore[no-untyped-def]
     """``out -= a x[0] + b x[1] + c x[2] + d x[3]``."""
     for r in range(out.size):
         out[r] -= a * x[0, r] + b * x[1, r] + c * x[2, r] + d * x[3, r]
 
 
-@jit(error_model="numpy", fastmath={"contract"})
+@jit(fastmath={"contract"})
 def _row_blocks(first, stop, A, gram, cross, n_sweeps, numbers):  # type: ignore[no-untyped-def]
     l1, least = numbers
     zero = l1 - l1

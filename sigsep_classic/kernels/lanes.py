@@ -15,7 +15,7 @@ LANES = 16
 LEAST_PIVOT = 1e-15
 
 _FAST = {"reassoc", "contract", "nsz"}
-_entry = jit(fastmath=_FAST, error_model="numpy", inline="always")
+_entry = jit(fastmath=_FAST, inline="always")
 
 
 @_entry
@@ -52,7 +52,7 @@ def scale(A, i, j, D, k):
         A[1, i, j, lane] *= D[0, k, k, lane]
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def decompose(R, Q, L):
     """Write R = L Q: the rows of Q orthonormal (modified Gram-Schmidt), L lower triangular with 1 / L_ii for L_ii."""
     dims = R.shape[1]
@@ -74,7 +74,7 @@ def decompose(R, Q, L):
             scale(Q, i, c, L, i)
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def invert(R, A, Q, L):
     """Write A = R⁻¹ = Qᴴ L⁻¹, column after column from the last; Q and L are scratch."""
     dims = R.shape[1]
@@ -87,7 +87,7 @@ def invert(R, A, Q, L):
             scale(A, c, j, L, j)
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def update_row(R, A, V, n, C, w):
     """Iterative projection: row n of R becomes wᴴ / sqrt(wᴴ V w) with w = V⁻¹ a_n, and A stays the inverse of R.
 
@@ -122,7 +122,7 @@ def update_row(R, A, V, n, C, w):
                 add(A, c, m, A, c, n, w, 0, 0, 1.0, 1.0, -1.0)
 
 
-@jit(fastmath=_FAST, error_model="numpy")
+@jit(fastmath=_FAST)
 def _factor(V, C):
     """Write V = C Cᴴ (Cholesky), with 1 / C_ii for C_ii."""
     for i in range(V.shape[1]):

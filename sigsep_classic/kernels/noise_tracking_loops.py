@@ -12,7 +12,7 @@ LANES = 64
 SUBWINDOWS = 8
 
 
-@jit(error_model="numpy")
+@jit
 def mmse_lanes(first, stop, P, start, N, speech_snr, noise_keep, presence_keep, per_channel):
     """Unbiased MMSE noise power of blocks of up to 64 bins."""
     share = speech_snr / (1.0 + speech_snr)
@@ -33,14 +33,14 @@ def mmse_lanes(first, stop, P, start, N, speech_snr, noise_keep, presence_keep, 
                 N[c, t, lane0 + j] = noise[j]
 
 
-@jit(error_model="numpy")
+@jit
 def smoothed(P, c, t, f):
     """Power at a point, smoothed over three bins; edges repeated."""
     last = P.shape[2] - 1
     return 0.25 * (P[c, t, max(f - 1, 0)] + P[c, t, min(f + 1, last)]) + 0.5 * P[c, t, f]
 
 
-@jit(error_model="numpy")
+@jit
 def follow(value, t, length, stored, low):
     """Note a value in low = (least of the window, least of the sub-window) and give the least of the window."""
     low[0] = min(low[0], value)
@@ -56,7 +56,7 @@ def follow(value, t, length, stored, low):
     return found
 
 
-@jit(error_model="numpy")
+@jit
 def imcra_calm(first, stop, P, start, calm, length, keep, limits):
     """Mark the points of rows (channel, bin) that are near the minimum of their smoothed power: no strong speech."""
     bias, peak, rise = limits[0], limits[1], limits[2]
@@ -74,7 +74,7 @@ def imcra_calm(first, stop, P, start, calm, length, keep, limits):
             calm[c, t, f] = P[c, t, f] < peak * least and rise * least > S
 
 
-@jit(error_model="numpy")
+@jit
 def imcra_rows(first, stop, P, start, calm, N, length, keeps, limits):
     """Minima-controlled recursive averages of rows (channel, bin)."""
     keep, noise_keep, directed_keep = keeps[0], keeps[1], keeps[2]
@@ -120,7 +120,7 @@ def imcra_rows(first, stop, P, start, calm, N, length, keeps, limits):
 _P, _NOISE, _MEAN, _SQUARE, _SPREAD, _LEAST, _SUB, _LOWEST, _RISING, _STORED = range(10)
 
 
-@jit(error_model="numpy")
+@jit
 def smooth_frame(P, t, state, correction, keeps):
     """Smooth the powers of frame t (freq,); return the correction and the mean spread, which is -1 in silence."""
     seen, held, known = 0.0, 0.0, 0.0
@@ -151,7 +151,7 @@ def smooth_frame(P, t, state, correction, keeps):
     return correction, total / P.shape[0]
 
 
-@jit(error_model="numpy")
+@jit
 def minima(state, place, filled, length, average, floors):
     """Bring the minima of all bins up to date at one place of a sub-window, and with them the noise."""
     bias, window = 1.0 + 2.12 * np.sqrt(average), float(length * SUBWINDOWS)
@@ -185,7 +185,7 @@ def minima(state, place, filled, length, average, floors):
         state[_NOISE, f] = low
 
 
-@jit(error_model="numpy")
+@jit
 def minimum_channels(first, stop, P, start, N, length, keeps, floors):
     """Minimum statistics of channels; ``floors`` are M(D) and M(V) with D and V the frames of window and sub-window."""
     bins = P.shape[2]

@@ -32,7 +32,7 @@ def scratch_of(sources: int, channels: int) -> tuple[np.ndarray, ...]:
     )
 
 
-@jit(error_model="numpy")
+@jit
 def demix_frames(
     x, W, C, V, told, forgetting, n_updates, gauss, iss, images, big, tall, small, rows, numbers, phi
 ):
@@ -85,7 +85,7 @@ def demix_frames(
                         images[n, c, t, f] += left * (1.0 / sources)
 
 
-@jit(error_model="numpy")
+@jit
 def _weigh(frame, W, told, share, first, gauss, phi):
     """Write φ of the power of each output, and on the first update add that to its recursive mean."""
     n_freq = frame.shape[0]
@@ -102,7 +102,7 @@ def _weigh(frame, W, told, share, first, gauss, phi):
             phi[n] = 1.0 / u if gauss else 1.0 / np.sqrt(u)
 
 
-@jit(error_model="numpy")
+@jit
 def _learn(C, out, x, share, weight):
     """Write (1 - share) C + share weight x xᴴ."""
     for i in range(len(x)):
@@ -111,7 +111,7 @@ def _learn(C, out, x, share, weight):
             out[i, j] = C[i, j] + (scaled * x[j].conjugate() - C[i, j]) * share
 
 
-@jit(error_model="numpy")
+@jit
 def _load(C, spread, out):
     trace = 0.0
     for i in range(len(C)):
@@ -122,7 +122,7 @@ def _load(C, spread, out):
         out[i, i] += spread * C[i, i].real + LEAST * trace
 
 
-@jit(error_model="numpy")
+@jit
 def _mixing(W, C, loaded, tall, small, x, inverse):
     """Write A = C Wᴴ (W C Wᴴ)⁻¹ (channels, sources), C loaded in the inverse, to ``tall[0]``; 0 for silence."""
     sources, channels = W.shape
@@ -152,7 +152,7 @@ def _mixing(W, C, loaded, tall, small, x, inverse):
             A[c, n] = x[n].conjugate()
 
 
-@jit(error_model="numpy")
+@jit
 def _update(W, C, V, x, phi, share, spread, last, iss, big, tall, small, rows, numbers):
     """Update the rows of a bin with what V becomes with this frame; keep that on the last update."""
     sources, channels = W.shape
@@ -170,7 +170,7 @@ def _update(W, C, V, x, phi, share, spread, last, iss, big, tall, small, rows, n
         _project(W, big, tall, small, rows, numbers)
 
 
-@jit(error_model="numpy")
+@jit
 def _project(W, big, tall, small, rows, numbers):
     """Iterative projection: w_nᴴ = V_n⁻¹ a_n, then w_n V_n w_nᴴ = 1."""
     sources, channels = W.shape
@@ -190,7 +190,7 @@ def _project(W, big, tall, small, rows, numbers):
                 W[n, c] = x[c].conjugate() * scale
 
 
-@jit(error_model="numpy")
+@jit
 def _steer(W, big, tall, small, rows, numbers):
     """Iterative source steering along each row, then along each row of the background."""
     sources, channels = W.shape

@@ -89,7 +89,7 @@ def _cpu(x: np.ndarray, G: np.ndarray, P: np.ndarray, y: np.ndarray, delay: int,
     run_blocks(_bins, len(G), x, G, P, y, delay, forgetting)
 
 
-@jit(error_model="numpy")
+@jit
 def _bins(first, stop, x, G, P, y, delay, forgetting):  # type: ignore[no-untyped-def]
     n_rows, channels = G.shape[1], G.shape[2]
     history = x.shape[0] - y.shape[0]
@@ -115,7 +115,7 @@ def _bins(first, stop, x, G, P, y, delay, forgetting):  # type: ignore[no-untype
             _update(G[f], P[f], z, Pz, y[t, f], power, forgetting)
 
 
-@jit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+@jit(fastmath={"reassoc", "contract", "nsz"})
 def _update(G, P, z, Pz, y, power, forgetting):  # type: ignore[no-untyped-def]
     n_rows, channels = G.shape
     form, trace = 0.0, 0.0

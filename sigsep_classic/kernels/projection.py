@@ -76,7 +76,7 @@ def _here(V: np.ndarray, C: np.ndarray, B: np.ndarray, ahead: float, out: np.nda
     _project(0, -(-V.size // RUN), V, C, B, ahead, out)
 
 
-@jit(error_model="numpy")
+@jit
 def _project(first, stop, V, C, B, ahead, out):  # type: ignore[no-untyped-def]
     begin, end = first * RUN, min(stop * RUN, V.size)
     v = V[begin:end]

@@ -7,7 +7,7 @@ import math
 from sigsep_classic.kernels.jit import jit
 
 
-@jit(error_model="numpy")
+@jit
 def ratio_row(v, n, p, kind, beta, gain, floor, least):  # type: ignore[no-untyped-def]
     """Turn the model in p into V̂^(β−1) there and V V̂^(β−2) in n; for β = 1 n is p and only the ratio is wanted.
 

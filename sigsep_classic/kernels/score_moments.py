@@ -109,7 +109,7 @@ def _cpu(X: np.ndarray, W: np.ndarray, offset: np.ndarray, kind: int) -> np.ndar
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _accumulate(first, stop, X, W, offset, kind, sums):  # type: ignore[no-untyped-def]
     n_rows, n_channels = W.shape
     n_blocks, n_samples = sums.shape[0], X.shape[1]
@@ -147,7 +147,7 @@ def _accumulate(first, stop, X, W, offset, kind, sums):  # type: ignore[no-untyp
                     out[i * n_rows + j] += s
 
 
-@jit(fastmath={"contract"}, error_model="numpy")  # in order: x + _MAGIC - _MAGIC is not x
+@jit(fastmath={"contract"})  # in order: x + _MAGIC - _MAGIC is not x
 def _exponentials(a, out, power, bits, size):  # type: ignore[no-untyped-def]
     """Write exp(a) for a <= 0 to out: 2^k times a polynomial, in loops the compiler turns into vectors."""
     for t in range(size):
@@ -178,7 +178,7 @@ def _exponentials(a, out, power, bits, size):  # type: ignore[no-untyped-def]
         out[t] *= power[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _logcosh(y, g, power, bits, size):  # type: ignore[no-untyped-def]
     for t in range(size):
         g[t] = -2 * abs(y[t])
@@ -194,7 +194,7 @@ def _logcosh(y, g, power, bits, size):  # type: ignore[no-untyped-def]
     return size - slope, total + math.log(product) - size * 0.6931471805599453
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _gauss(y, g, power, bits, size):  # type: ignore[no-untyped-def]
     for t in range(size):
         g[t] = -0.5 * y[t] * y[t]
@@ -208,7 +208,7 @@ def _gauss(y, g, power, bits, size):  # type: ignore[no-untyped-def]
     return slope, value
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _cube(y, g, size):  # type: ignore[no-untyped-def]
     slope, value = 0.0, 0.0
     for t in range(size):

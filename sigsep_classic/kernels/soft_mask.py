@@ -68,7 +68,7 @@ def _cpu(A: np.ndarray, B: np.ndarray, out: np.ndarray, power: float, margin: fl
     run_blocks(_shares, -(-A.size // RUN), A, B, out, real(power), real(margin), real(split))
 
 
-@jit(error_model="numpy")
+@jit
 def _shares(first, stop, A, B, out, power, margin, split):  # type: ignore[no-untyped-def]
     one = A.dtype.type(1)
     low, high = first * RUN, min(stop * RUN, A.size)

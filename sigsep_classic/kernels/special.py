@@ -11,7 +11,7 @@ import numpy as np
 from sigsep_classic.kernels.jit import jit
 
 
-@jit(error_model="numpy")
+@jit
 def exponential_integral(x):
     """Return E1(x) = ∫ from x to infinity of e^-t / t dt for x > 0 (5.1.53 and 5.1.56)."""
     if x <= 1.0:
@@ -24,7 +24,7 @@ def exponential_integral(x):
     return np.exp(-x) * p / (q * x)
 
 
-@jit(error_model="numpy")
+@jit
 def bessel_i0e(x):
     """Return e^-x I0(x) for x >= 0 (9.8.1 and 9.8.2)."""
     if x <= 3.75:
@@ -47,7 +47,7 @@ def bessel_i0e(x):
     return p / np.sqrt(x)
 
 
-@jit(error_model="numpy")
+@jit
 def bessel_i1e(x):
     """Return e^-x I1(x) for x >= 0 (9.8.3 and 9.8.4)."""
     if x <= 3.75:

@@ -142,21 +142,21 @@ def _cpu(
     run_blocks(_lanes, len(P) * per_channel, P, N, gain, prior, rule, smoothing, least, causal, per_channel)
 
 
-@jit(error_model="numpy")
+@jit
 def _ratio(power, noise):  # type: ignore[no-untyped-def]
     if noise > 0:
         return min(power / noise, LARGEST)
     return LARGEST if power > 0 else 0.0
 
 
-@jit(error_model="numpy")
+@jit
 def log_mmse(prior, posterior):  # type: ignore[no-untyped-def]
     """Return the gain of log-MMSE at one point, at most one."""
     w = prior / (1.0 + prior)
     return min(w * np.exp(0.5 * exponential_integral(w * max(posterior, _LEAST_SEEN))), 1.0)
 
 
-@jit(error_model="numpy")
+@jit
 def _gain_at(rule, prior, posterior):  # type: ignore[no-untyped-def]
     w = prior / (1.0 + prior)
     if rule == 0:
@@ -169,7 +169,7 @@ def _gain_at(rule, prior, posterior):  # type: ignore[no-untyped-def]
     return min(0.886226925452758 * np.sqrt(w / seen) * found, 1.0)
 
 
-@jit(error_model="numpy")
+@jit
 def _lanes(first, stop, P, N, gain, prior, rule, smoothing, least, causal, per_channel):  # type: ignore[no-untyped-def]
     """Run blocks of up to 64 bins of one channel; arrays (channels, frames, freq)."""
     frames, bins = P.shape[1], P.shape[2]

@@ -8,7 +8,7 @@ from sigsep_classic.kernels.variance_weights import slope_row, variance_row
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _ratio_rows(p, c, T, V, kind, constants, start, a, b, g):  # type: ignore[no-untyped-def]
     """Write G'(x) x / r to ``a`` and 1 / r to ``b``."""
     zero, one, size = constants[0], constants[1], p.shape[0]
@@ -30,7 +30,7 @@ def _ratio_rows(p, c, T, V, kind, constants, start, a, b, g):  # type: ignore[no
         a[t] *= g[t] * b[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _two_over_frames(p, c, v, w, T, constants):  # type: ignore[no-untyped-def]
     """Return the sums over frames for two components and G(x) = x, in one loop without arrays between."""
     zero, one, floor, first, second = constants[0], constants[1], constants[3], T[0], T[1]
@@ -46,7 +46,7 @@ def _two_over_frames(p, c, v, w, T, constants):  # type: ignore[no-untyped-def]
     return a0, a1, b0, b1
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _two_over_freq(p, c, v, w, T, constants, a0, a1, b0, b1):  # type: ignore[no-untyped-def]
     """Add what one bin has to the sums over bins for two components and G(x) = x."""
     zero, one, floor, first, second = constants[0], constants[1], constants[3], T[0], T[1]
@@ -60,7 +60,7 @@ def _two_over_freq(p, c, v, w, T, constants, a0, a1, b0, b1):  # type: ignore[no
         b1[t] += inverse * second
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def add_over_frames(p, c, T, V, kind, constants, start, rows, out):  # type: ignore[no-untyped-def]
     """Add the sums over some frames of one bin and source to ``out`` (2, components), with scratch ``rows``."""
     size = p.shape[0]
@@ -84,7 +84,7 @@ def add_over_frames(p, c, T, V, kind, constants, start, rows, out):  # type: ign
         out[1, k] += below
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def add_over_freq(p, c, T, V, kind, constants, start, rows, above, below):  # type: ignore[no-untyped-def]
     """Add what some frames of one bin and source have to the sums over bins (components, frames)."""
     size = p.shape[0]

@@ -115,7 +115,7 @@ def _cpu(
     return parts.sum(axis=0)
 
 
-@jit(error_model="numpy")
+@jit
 def _over_frames(first, stop, P, scales, T, V, kind, constants, sums):  # type: ignore[no-untyped-def]
     n_sources, n_freq, n_frames = P.shape
     n_blocks = min(_BLOCKS, n_freq)
@@ -127,7 +127,7 @@ def _over_frames(first, stop, P, scales, T, V, kind, constants, sums):  # type: 
                 add_over_frames(p, scales[n, f], T[n, f], v, kind, constants, start, rows, sums[:, n, f])
 
 
-@jit(error_model="numpy")
+@jit
 def _over_freq(first, stop, P, scales, T, V, kind, constants, parts):  # type: ignore[no-untyped-def]
     n_sources, n_freq, n_frames = P.shape
     n_blocks = parts.shape[0]

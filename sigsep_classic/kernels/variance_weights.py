@@ -141,7 +141,7 @@ def in_dtype(P: Array, shape: tuple[float, float]) -> Array:
 _REORDER = {"reassoc", "contract", "nsz"}
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def variance_row(T, V, floor, start, size, r):  # type: ignore[no-untyped-def]
     """Write r of one bin and one source to ``r``; two components at a time."""
     components = T.shape[0]
@@ -159,7 +159,7 @@ def variance_row(T, V, floor, start, size, r):  # type: ignore[no-untyped-def]
             r[t] += last * v[t]
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def slope_row(x, kind, constants, size, g):  # type: ignore[no-untyped-def]
     """Write G'(x) to ``g``."""
     one, two = constants[1], constants[2]
@@ -175,7 +175,7 @@ def slope_row(x, kind, constants, size, g):  # type: ignore[no-untyped-def]
             g[t] = half * max(x[t], least) ** exponent
 
 
-@jit(fastmath=_REORDER, error_model="numpy")
+@jit(fastmath=_REORDER)
 def _weigh(first, stop, P, scales, T, V, share, kind, constants, weights):  # type: ignore[no-untyped-def]
     n_sources, n_freq, n_frames = P.shape
     zero, floor = constants[0], constants[3]

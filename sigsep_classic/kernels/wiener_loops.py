@@ -15,7 +15,7 @@ from sigsep_classic.kernels.jit import jit
 LANES = 16
 LEAST_PIVOT = 1e-15
 
-_lanes = jit(fastmath={"reassoc", "contract", "nsz"}, error_model="numpy")
+_lanes = jit(fastmath={"reassoc", "contract", "nsz"})
 
 
 @_lanes

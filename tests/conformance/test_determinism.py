@@ -35,7 +35,7 @@ print(json.dumps(found))
 
 SHORT, LONG = ("1", "16000", "float32"), ("6", "44100", "float64")
 
-LIBRARIES = ("common_fate", "ensemble", "ica", "ntf", "projet", "rpca", "spatial_clustering")
+LIBRARIES = ("common_fate", "ensemble", "ica", "nmf", "ntf", "projet", "rpca", "simm", "spatial_clustering")
 """Methods that lean on products and clusterings of libraries, which take several threads for large arrays only."""
 
 
