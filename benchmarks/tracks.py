@@ -20,7 +20,7 @@ from sigsep_classic.processes import THREAD_VARIABLES, environment
 from sigsep_classic.sets import Manifest, Unit, engines, results, running
 from sigsep_classic.sets.work import Task
 
-N_UNITS, N_TRACKS, SECONDS = 10_000, 100, 10.0
+N_UNITS, N_TRACKS, LENGTHS = 10_000, 100, (10.0, 30.0)
 
 
 def timed(what: str, call: Callable[[], Any]) -> float:
@@ -78,12 +78,18 @@ def overhead(folder: Path) -> None:
 
 
 def workers(folder: Path) -> None:
-    """100 short tracks by one process and by two, threads shared out."""
+    """100 short tracks by one process and by two, threads shared out: a second of each new process is its start."""
+    for seconds in LENGTHS:
+        (folder / str(seconds)).mkdir()
+        _workers(folder / str(seconds), seconds)
+
+
+def _workers(folder: Path, seconds: float) -> None:
     header(
-        f"{N_TRACKS} tracks of {SECONDS} s, stereo 44.1 kHz, hpss (seconds by the clock, and of processors)"
+        f"{N_TRACKS} tracks of {seconds} s, stereo 44.1 kHz, hpss (seconds by the clock, and of processors)"
     )
     print(f"  load {os.getloadavg()[0]:.2f} before, {os.cpu_count()} processors")
-    mix = synthesize("song", seconds=SECONDS, sample_rate=44100)
+    mix = synthesize("song", seconds=seconds, sample_rate=44100)
     for i in range(N_TRACKS):
         save(str(folder / f"{i}.wav"), mix.mixture, mix.sample_rate)
     manifest = Manifest(units=[Unit(file=f"{i}.wav") for i in range(N_TRACKS)], folder=str(folder))

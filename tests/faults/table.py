@@ -80,12 +80,12 @@ CONDITIONS: dict[str, dict[str, str]] = {
     "the input's folder as output": dict.fromkeys(
         ALSO_WRITE, f"{_OUT}test_the_input_folder_as_output_keeps_the_inputs"
     ),
-    "two runs into one folder": {"separate": f"{_OUT}test_two_runs_into_one_folder"},
+    "two runs into one folder": dict.fromkeys(ALSO_WRITE, f"{_OUT}test_two_runs_into_one_folder"),
     "names that collide, odd names": dict.fromkeys(
         ("separate", "denoise", "remix"), f"{_OUT}test_names_that_collide_and_odd_names"
     ),
     "SIGINT, SIGTERM, SIGHUP at any moment": {
-        **dict.fromkeys(("remix", "evaluate", "oracle", "demo", "plot", "manifest", "run"), _STEP),
+        **dict.fromkeys(("remix", "evaluate", "compare", "oracle", "demo", "plot", "manifest", "run"), _STEP),
         **dict.fromkeys(("separate", "denoise"), _SIGNAL),
         "benchmark": "faults/test_signals.py::test_a_command_that_is_scored_ends_with_its_children",
         "lab": "lab/test_page.py::address",

@@ -110,6 +110,7 @@ IN_PROCESS: dict[str, tuple[str, ...]] = {
     "run": ("run", "set.jsonl", "-o", OUT),
     "oracle": ("oracle", "truth", "-o", OUT),
     "evaluate": ("evaluate", "truth", "truth", "--sdr-only", "--oracle", "none", "-o", OUT),
+    "compare": ("compare", "scores", "-o", OUT),
     "demo": ("demo", "-m", "mid_side", "--seconds", "1", "--no-report", "-o", OUT),
 }
 
@@ -123,6 +124,8 @@ def test_a_signal_at_each_step_of_each_verb(
     _furnish(tmp_path, n_samples=20_000)
     (tmp_path / "set.jsonl").write_text('{"file": "in/a.wav"}\n{"file": "in/b.wav"}\n')
     monkeypatch.chdir(tmp_path)
+    if verb == "compare":
+        assert main([*IN_PROCESS["evaluate"][:-1], "scores"]) == 0
     before, came = snapshot(tmp_path), 0
     for owner, name in AT.values():
         for time_of in (1, 2) if verb != "plot" else (1,):  # pictures take their time
