@@ -59,10 +59,6 @@ def sweep(
     With both, the sums for W are those of the joint majorisation: see `joint_update`.
     """
     real = V.dtype.type
-    if not W.flags.writeable:  # numba types read-only arrays apart
-        W = W.copy()
-    if not H.flags.writeable:
-        H = H.copy(order="K")
     n_slots, per_slot, rows = _partition(*V.shape)
     kind, n_k = kind_of(beta), W.shape[1]
     tiny = max(tiny_of(V.dtype, "H", gain), float(np.finfo(real).tiny))

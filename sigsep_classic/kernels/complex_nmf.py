@@ -100,7 +100,7 @@ def squared_error(
         return _gpu_error(Y, B, Ht, U, starts, gain)
     if enabled():
         partial = np.zeros(_n_slots(Y))
-        args = (_planes(Y), _writable(B), _writable(Ht), _writable(U), np.array(starts), B.dtype.type(gain))
+        args = (_planes(Y), B, Ht, U, np.array(starts), B.dtype.type(gain))
         run_blocks(error_blocks, len(partial), *args, partial)
         return float(partial.sum())
     return sum(float((abs(D) ** 2).sum(dtype=float)) for D, _, _ in _frames(Y, B, Ht, U, starts, gain))
@@ -110,14 +110,9 @@ def _n_slots(Y: np.ndarray) -> int:
     return min(SLOTS, Y.shape[1])
 
 
-def _writable(A: np.ndarray) -> np.ndarray:
-    """Return A, or a copy: numba types read-only arrays apart."""
-    return A if A.flags.writeable else A.copy()
-
-
 def _planes(Y: np.ndarray) -> np.ndarray:
     """Return Y as real numbers, (channels, frames, 2 freq)."""
-    return _writable(Y).view(Y.real.dtype)
+    return Y.view(Y.real.dtype)
 
 
 # ---- NumPy
@@ -185,7 +180,7 @@ def _cpu(Y, B, Ht, U, starts, gain, penalty, exponent, learn, sums):  # type: ig
     real = B.dtype.type
     numbers = (real(gain), real(FLOOR), real(TINY), real(exponent), np.finfo(real).tiny)
     slots = np.zeros((_n_slots(Y) if learn else 1, *sums.shape), B.dtype)
-    args = (_planes(Y), _writable(B), Ht, U, np.array(starts), numbers, _writable(penalty), learn, slots)
+    args = (_planes(Y), B, Ht, U, np.array(starts), numbers, penalty, learn, slots)
     run_blocks(iterate_blocks, _n_slots(Y), *args)
     for slot in slots:
         sums += slot

@@ -9,7 +9,9 @@ processes that save different signatures at once can number their files alike. H
 * what may change the order of sums (``fastmath``, itself or in what it calls) is inlined into its callers: compiled by
   itself and compiled again as part of a caller it would round differently, and which of the two a process runs
   depends on what it compiled itself and what it read from the cache;
-* what only compiled code calls has no wrapper to be called from Python, a seventh of the time to compile.
+* what only compiled code calls has no wrapper to be called from Python, a seventh of the time to compile;
+* read-only arrays are handed over as if they were not: numba would compile everything anew for them, for seconds.
+  That kernels leave their inputs alone is for tests to say, which compare them before and after.
 
 ``NUMBA_DISABLE_JIT=1`` is honoured: kernels then take their NumPy line, see `enabled`.
 """
@@ -27,6 +29,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _lock = threading.RLock()
 
 
@@ -34,6 +38,20 @@ _lock = threading.RLock()
 def enabled() -> bool:
     """Say whether numba compiles in this process (``NUMBA_DISABLE_JIT`` is not set)."""
     return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+
+
+class _Memory:
+    """The memory of an array, and the array, so that it stays."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        address = array.__array_interface__["data"][0]
+        self.array = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (address, False)}
+
+
+def _as_writable(array: np.ndarray) -> np.ndarray:
+    """Return the same memory as an array numba takes for one that can be written to."""
+    return array if array.flags.writeable else np.asarray(_Memory(array))
 
 
 class Jitted:
@@ -51,6 +69,8 @@ class Jitted:
         self._inner: Callable[..., Any] | None = None
 
     def __call__(self, *args: Any) -> Any:
+        if any(type(a) is np.ndarray and not a.flags.writeable for a in args):
+            args = tuple([_as_writable(a) if type(a) is np.ndarray else a for a in args])
         return (self._dispatcher or self.dispatcher)(*args)
 
     @property

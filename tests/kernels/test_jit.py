@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import sigsep_classic
+from sigsep_classic.kernels import jit
 from tests.reference.shrinkage import shrinkage
 from tests.reference.soft_mask import soft_mask
 
@@ -166,3 +167,19 @@ def test_disabled_numba_gives_the_same_results_through_the_numpy_line(tmp_path):
     result = finish(start(script, NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path)))
     assert values_are_right(result)
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not jit.enabled(), reason="NUMBA_DISABLE_JIT is set")
+def test_read_only_arrays_are_taken_as_they_are_and_compile_nothing_anew():
+    @jit.jit
+    def total(x):
+        return x[0, 0] + x[-1, -1]
+
+    wide = np.arange(12.0).reshape(3, 4)
+    for x in (wide, wide[:, ::2]):
+        assert total(x) == x[0, 0] + x[-1, -1]
+        frozen = x[:]
+        frozen.flags.writeable = False
+        assert total(frozen) == total(np.broadcast_to(x, (2, *x.shape))[1])
+        assert not frozen.flags.writeable
+    assert len(total.dispatcher.signatures) == 2
