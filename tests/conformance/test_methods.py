@@ -169,17 +169,17 @@ def test_on_the_emulated_gpu(label, promise):
         for frontend in (("stft",) if label in VARIANTS else FRONTENDS)
     ],
 )
-def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real, emulated_gpu):
+def test_the_emulated_gpu_gives_what_the_cpu_gives(label, frontend, real):
     if label == "sparse_coding" and not enabled():
         pytest.skip("NUMBA_DISABLE_JIT is set: the NumPy line takes other moves towards the same optimum")
     case = case_of(label, frontend)
     x = case.signal(real)
-    on_gpu = case.separate(x)
-    assert emulated_gpu.launches or label in LIBRARY_CALLS_ONLY
-    from sigsep_classic import backend
-
-    with backend.emulated_cuda(None):
-        on_cpu = case.separate(x)
+    with emulated(
+        backwards=real == "float64"
+    ) as gpu:  # the tests of the kernels take both orders of both types
+        on_gpu = case.separate(x)
+        assert gpu.launches or label in LIBRARY_CALLS_ONLY
+    on_cpu = case.separate(x)
     assert_same(on_cpu, on_gpu, within=1e-9 if real == "float64" else case.single)
 
 
