@@ -146,6 +146,7 @@ def test_silent_cells_and_a_silent_bin_change_nothing_for_the_others(dtype):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ["dead", "copy", "half silent", "gain", "dc", "tone", "clipped", "short"])
 def test_hard_inputs_stay_finite_and_do_not_depend_on_the_level(case):
     rng = np.random.default_rng(0)

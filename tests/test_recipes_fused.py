@@ -113,6 +113,7 @@ def test_a_tone_is_not_struck_and_a_click_is():
     assert CUES["attack"](click)[100, 31] > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["vocals", "drums", "four_stems"])
 def test_the_kept_weights_part_a_song_better_than_their_prior_alone(method):
     mix = ssc.synthesize("song", seconds=6.0, sample_rate=22050, seed=3)

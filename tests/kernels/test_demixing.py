@@ -74,6 +74,7 @@ def test_covariances_and_powers_of_any_number_of_sources_are_the_naive_sums(twin
     assert_allclose(twin(powers, Z, R, summed=True, load=load), wanted.sum(axis=1), rtol=within)
 
 
+@pytest.mark.slow
 def test_long_recordings_and_many_bins_are_covered_to_the_last_frame(twin):
     rng = np.random.default_rng(2)
     Z = rng.standard_normal((35, 4, 2, 1031))

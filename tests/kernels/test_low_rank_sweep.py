@@ -35,6 +35,7 @@ def test_every_twin_takes_the_steps_of_the_definition(twin, real, size, exponent
     assert {a.dtype for a in got[1:]} == {Z.dtype}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_long_recordings_are_covered_to_the_last_frame_whatever_the_rule(twin, rule):
     Z, R, T, V, share = data(3, 2, 1031, 4)

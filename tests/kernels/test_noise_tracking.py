@@ -35,6 +35,7 @@ def test_every_twin_is_the_naive_loop(twin, real, rule):
         assert_allclose(got[c], wanted, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_twins_of_minimum_statistics_agree(twin):
     P, start = powers()
     got = twin(track_noise, P, start, rule="minimum", frame_rate=RATE)

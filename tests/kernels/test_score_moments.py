@@ -29,6 +29,7 @@ def test_every_twin_is_the_naive_loop(twin, real, channels, rows, samples, contr
         assert_allclose(mine, naive, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contrast", CONTRASTS)
 def test_many_rows_and_many_blocks_are_covered_to_the_last_sample(twin, contrast):
     X, W, offset = data(3, 20, 16411)

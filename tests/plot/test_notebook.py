@@ -90,6 +90,7 @@ def test_without_matplotlib_there_is_the_table_alone() -> None:
     assert "<img" not in html
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_well_formed_and_loads_nothing() -> None:
     class Reader(HTMLParser):
         open: list[str]
