@@ -90,6 +90,7 @@ def test_tracks_are_named_by_their_paths_below_the_manifest() -> None:
         ('{"file": 3}', "must be text"),
         ('{"file": "b.wav", "parameters": [1]}', '"parameters" is'),
         ('{"file": "b.wav", "model": "m.npz", "method": "nmf"}', "applied as it is"),
+        ('{"file": "b.wav", "model": "m.npz", "order": "energy"}', 'leave "order" out'),
         ('{"file": "A.wav", "method": "HPSS"}', "would write to A/HPSS"),
         ('{"file": "b.wav", "track": "a", "name": "hpss"}', "would write to a/hpss"),
         ('{"file": "b.wav", "track": "a/hpss"}', "would write into a/hpss"),
@@ -180,10 +181,16 @@ def test_results_are_those_of_separate_with_a_record_that_says_how(folder: Path)
     assert {"device", "machine", "versions", "seconds", "peak", "gain", "clipped", "warnings"} <= set(record)
 
 
-def test_a_file_beyond_the_memory_limit_goes_in_pieces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("model", ["", "hpss.npz"])
+def test_a_file_beyond_the_memory_limit_goes_in_pieces(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
     song = ssc.synthesize("song", seconds=0.5, seed=3, sample_rate=8000).mixture
+    if model:
+        filters = ssc.separate(song, 8000, method="auxiva", n_iter=2)
+        filters.save_model(model, frames=False)
     ssc.save("in/0.wav", np.tile(song, 200), 8000, subtype="float32")
-    manifest = Manifest(units=[Unit(file="in/0.wav", method="hpss")])
+    manifest = Manifest(units=[Unit(file="in/0.wav", method="hpss", model=model)])
     run(manifest, "whole", residual=True)
     monkeypatch.setattr(work, "_whole", None)
     run(manifest, "out", memory_limit=30_000_000, residual=True)

@@ -13,8 +13,7 @@ from sigsep_classic.memory import memory_bytes
 from sigsep_classic.separation import Separation
 from sigsep_classic.storage import SavedModel, load_model
 from sigsep_classic.storage.models import as_saved, check_applies
-from sigsep_classic.streaming import running
-from sigsep_classic.streaming.applying import Application, Learnt
+from sigsep_classic.streaming.applying import Application, asked
 from sigsep_classic.synthesis import Groups
 from sigsep_classic.typing import FrontEnd
 
@@ -88,10 +87,7 @@ def apply(
     given, sample_rate, track, info = read(source, sample_rate)
     check_rate(saved, sample_rate, track)
     checked = audio.check_samples(from_foreign(given), host=False)
-    learnt = Learnt(saved=saved, frontend=frontend, groups=groups, n_sources=n_sources)
-    request = running.Request(
-        method=saved.method, frontend=frontend, mask=mask or saved.mask, phase=phase or saved.phase
-    )
+    request, learnt = asked(saved, frontend, mask=mask, phase=phase, groups=groups, n_sources=n_sources)
     x, where = placed(checked, device)
     application = Application(x=x, sample_rate=sample_rate, request=request, learnt=learnt)
     sep, facts = application.planned(where, limit)

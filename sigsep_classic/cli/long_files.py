@@ -23,7 +23,7 @@ from sigsep_classic.pipeline import default_frontend
 from sigsep_classic.planning import memory_estimate
 from sigsep_classic.remixing import parse
 from sigsep_classic.storage import SavedModel, save_model
-from sigsep_classic.streaming.applying import Learnt
+from sigsep_classic.streaming.applying import asked
 from sigsep_classic.streaming.files import long_source, separate_source, shape_of
 from sigsep_classic.streaming.humless import HumlessSource
 from sigsep_classic.streaming.remixes import remixed_blocks
@@ -167,9 +167,8 @@ def _application(
     saved = saved_model(settings.model, settings.run)
     check_rate(saved, source.sample_rate, job.track)
     frontend = frontend_of(settings, source.sample_rate)
-    learnt = Learnt(saved=saved, frontend=frontend, groups=settings.groups, n_sources=settings.n_sources)
-    mask, phase = settings.mask or saved.mask, settings.phase or saved.phase
-    request = Request(method=saved.method, frontend=frontend, mask=mask, phase=phase)
+    known = {"groups": settings.groups, "n_sources": settings.n_sources}
+    request, learnt = asked(saved, frontend, mask=settings.mask, phase=settings.phase, **known)
     return source, request, {"learnt": learnt}
 
 

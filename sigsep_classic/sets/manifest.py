@@ -44,6 +44,11 @@ class Unit:
         Folder below that; default: the method's name.
     line : int
         Where it stands in its manifest, from 1, for messages; 0 is nowhere.
+
+    Raises
+    ------
+    ParameterError
+        ``order`` or ``positions`` with a model, whose sources are in the order they were found in.
     """
 
     file: str
@@ -54,6 +59,11 @@ class Unit:
     track: str = ""
     name: str = ""
     line: int = field(default=0, compare=False)
+
+    def __post_init__(self) -> None:
+        for key in ("order", "positions"):
+            if self.model and key in self.options:
+                raise ParameterError(f'"model" is applied as it is; leave "{key}" out')
 
     @cached_property
     def place(self) -> str:
@@ -215,10 +225,14 @@ def _unit(line: str, where: str, number: int) -> Unit:
         raise ParameterError(
             f'{where}: "parameters" is {told["parameters"]!r:.40}; write {{"n_components": 12}}'
         )
-    if "model" in told and {"method", "parameters"} & set(told):
-        raise ParameterError(f'{where}: "model" is applied as it is; leave "method" and "parameters" out')
+    for key in sorted({"method", "parameters"} & set(told)):
+        if "model" in told:
+            raise ParameterError(f'{where}: "model" is applied as it is; leave "{key}" out')
     options = {key: told.pop(key) for key in OPTIONS if key in told}
-    return Unit(**told, options=options, line=number)
+    try:
+        return Unit(**told, options=options, line=number)
+    except ParameterError as error:
+        raise ParameterError(f"{where}: {error}") from None
 
 
 def _track_of(file: str) -> str:

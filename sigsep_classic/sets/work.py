@@ -16,6 +16,7 @@ import numpy as np
 from sigsep_classic import audio
 from sigsep_classic._version import __version__
 from sigsep_classic.api import apply, make_method, separate
+from sigsep_classic.api.applying import check_rate
 from sigsep_classic.api.separating import Request
 from sigsep_classic.backend import resolve_device
 from sigsep_classic.errors import SigsepError
@@ -26,10 +27,14 @@ from sigsep_classic.planning import memory_estimate
 from sigsep_classic.separation import Separation
 from sigsep_classic.sets.manifest import Unit
 from sigsep_classic.sets.results import Record, finished, publish, unpublished
+from sigsep_classic.storage import load_model
+from sigsep_classic.storage.models import check_applies
+from sigsep_classic.streaming import running
+from sigsep_classic.streaming.applying import asked
 from sigsep_classic.streaming.files import long_source, separate_source, shape_of
-from sigsep_classic.streaming.running import limit_of
 from sigsep_classic.streaming.sources import FileSource
 from sigsep_classic.streaming.writing import Target, namer
+from sigsep_classic.typing import FrontEnd
 
 logger = logging.getLogger("sigsep_classic")
 
@@ -172,29 +177,40 @@ def _separated(task: Task) -> Record:
 
 
 def _applied(task: Task, folder: str) -> _Written:
-    return _whole(task, folder, apply(task.model_path, task.path, **task.unit.options, **task.where))
+    saved, options = load_model(task.model_path), task.unit.options
+    source = _long(task, saved.method, saved.frontend)
+    if source is None or saved.frontend is None:
+        return _whole(task, folder, apply(saved, task.path, **options, **task.where))
+    check_applies(saved.model, saved.method_name)
+    check_rate(saved, source.sample_rate, task.path)
+    request, learnt = asked(saved, saved.frontend, **options)
+    return _in_pieces(task, request, source, folder, learnt=learnt)
 
 
 def _by_method(task: Task, folder: str) -> _Written:
     unit = task.unit
     method = make_method(unit.method, **unit.parameters)
-    source = long_source(
-        task.path,
-        lambda source: memory_estimate(
-            method, frontend=default_frontend(method, source.sample_rate), **shape_of(source)
-        ),
-        limit=limit_of(task.memory_limit, "cpu"),
-    )
+    source = _long(task, method)
     if source is not None:
         return _in_pieces(task, Request(method=method, **unit.options).checked(), source, folder)
     return _whole(task, folder, separate(task.path, method=method, **unit.options, **task.where))
 
 
-def _in_pieces(task: Task, request: Request, source: FileSource, folder: str) -> _Written:
+def _long(task: Task, method: Any, frontend: FrontEnd | None = None) -> FileSource | None:
+    """Return the file as a source if the work on it would not fit as a whole."""
+
+    def estimate(source: FileSource) -> int:
+        known = frontend or default_frontend(method, source.sample_rate)
+        return memory_estimate(method, frontend=known, **shape_of(source))
+
+    return long_source(task.path, estimate, limit=running.limit_of(task.memory_limit, "cpu"))
+
+
+def _in_pieces(task: Task, request: running.Request, source: FileSource, folder: str, **how: Any) -> _Written:
     give_back_at_once()
     coding = task.coding
     target = Target(
-        paths_of=namer(folder, "", TEMPLATE, task.unit.method, coding["ext"]),
+        paths_of=namer(folder, "", TEMPLATE, request.method.name, coding["ext"]),
         subtype=coding["subtype"],
         clip_mode=coding["clip_mode"],
         residual=coding["residual"],
@@ -206,6 +222,7 @@ def _in_pieces(task: Task, request: Request, source: FileSource, folder: str) ->
         target,
         device=resolve_device(task.device),
         memory_limit=task.memory_limit,
+        **how,
     )
     return _Written(
         saved=saved,

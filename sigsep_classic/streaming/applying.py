@@ -99,6 +99,22 @@ class Learnt:
         return groups_of(found, asked, self.n_sources, grid)
 
 
+def asked(
+    saved: SavedModel,
+    frontend: FrontEnd,
+    *,
+    mask: str | None = None,
+    phase: str | None = None,
+    groups: Any = None,
+    n_sources: int | None = None,
+) -> tuple[Request, Learnt]:
+    """Return what is asked of a saved model, as two: the rest is as it was for the recording it is of."""
+    request = Request(
+        method=saved.method, frontend=frontend, mask=mask or saved.mask, phase=phase or saved.phase
+    )
+    return request, Learnt(saved=saved, frontend=frontend, groups=groups, n_sources=n_sources)
+
+
 def check_fits(model: Any, X: Array) -> None:
     """Raise `ShapeError` unless a model can be applied to coefficients of the channels and frequencies of X."""
     known: Any = None
