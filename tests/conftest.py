@@ -18,7 +18,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The fast set runs the CUDA twins in single precision, and in double with the threads backwards; the other
     two of the four are slow. No CUDA twin is run again where numba's compiler is switched off.
+
+    What takes longest comes first, so that no process is left with it when the others are done.
     """
+    items.sort(key=lambda item: not any(mark.kwargs.get("first") for mark in item.iter_markers("slow")))
     kept, left_out = [], []
     for item in items:
         values = {str(v) for v in getattr(getattr(item, "callspec", None), "params", {}).values()}

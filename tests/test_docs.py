@@ -40,7 +40,7 @@ def test_pages_link_to_files_that_exist():
             )
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_the_site_builds_without_a_warning(tmp_path):
     command = [
         sys.executable,

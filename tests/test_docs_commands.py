@@ -142,7 +142,7 @@ def work(page: Path, given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if p.name not in WRITTEN and commands(p)], ids=lambda p: p.stem
 )

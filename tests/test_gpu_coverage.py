@@ -76,7 +76,7 @@ def test_public_calls_give_on_the_stand_in_what_they_give_on_the_cpu(name):
         assert_allclose(ours, theirs, rtol=0, atol=AMPLIFIED.get(name, 1e-9) * top)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_the_page_says_of_every_method_what_runs_where():
     text = PAGE.read_text()
     assert page(text, table()) == text

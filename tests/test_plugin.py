@@ -20,7 +20,7 @@ from sigsep_classic.testing import check_method
 TEMPLATE = Path(__file__).parent.parent / "examples" / "plugin"
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_the_template_is_a_package_whose_method_is_used_by_name(tmp_path):
     source, site = tmp_path / "source", tmp_path / "site"
     shutil.copytree(TEMPLATE, source)

@@ -330,7 +330,7 @@ def test_two_processes_give_the_bytes_of_one(folder: Path) -> None:
         assert one.read_bytes() == Path("two", one.relative_to("one")).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_on_a_cluster_a_killed_worker_costs_nothing(folder: Path) -> None:
     pytest.importorskip("distributed")
     with engines.cluster("local:2") as (pool, threads):

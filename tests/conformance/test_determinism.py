@@ -57,14 +57,14 @@ def bits(
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_another_process_with_more_threads_gives_the_same_bits() -> None:
     one, two = bits(1, 1, SHORT), bits(2, 2, SHORT)
     assert len(one) >= 59
     assert [name for name in one if one[name] != two[name]] == []
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_code_just_compiled_gives_the_bits_of_code_from_the_cache(tmp_path: Path) -> None:
     # Their loops call others that sum in any order: which version of these runs must not depend on the cache.
     methods = ("cacgmm", "complex_nmf")
@@ -72,6 +72,6 @@ def test_code_just_compiled_gives_the_bits_of_code_from_the_cache(tmp_path: Path
     assert compiled == cached
 
 
-@pytest.mark.slow
+@pytest.mark.slow(first=True)
 def test_libraries_with_more_threads_give_the_same_bits_of_long_recordings() -> None:
     assert bits(1, 1, LONG, *LIBRARIES) == bits(3, 2, LONG, *LIBRARIES)

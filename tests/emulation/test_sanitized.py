@@ -82,7 +82,7 @@ def run_tests(mode: str, cases: dict[str, str]) -> int:
 
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.slow(first=True),
     pytest.mark.skipif(compiler() is None, reason="g++ not found: no CUDA emulation"),
 ]
 
