@@ -5,6 +5,7 @@ What needs a process of its own gets one: limits, another user, environments. Th
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -337,35 +338,32 @@ def test_two_runs_into_one_folder(house: Path, inside: Inside, verb: str) -> Non
 
 def _at_once(folder: Path, words: list[str]) -> list[Ended]:
     """Return how two forks of this process end that run the same command at the same time."""
-    ready, go = os.pipe()
-    children = []
-    said = folder.with_name(f"{folder.name} said")
-    said.mkdir()
-    for number in range(2):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # threads here idle, and have no locks
-            child = os.fork()
-        if child == 0:
-            code = 70
-            try:
-                for stream in (1, 2):
-                    os.dup2(os.open(said / f"{number}.{stream}", os.O_RDWR | os.O_CREAT), stream)
-                sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
-                os.close(go)
-                os.read(ready, 1)  # until the other end is closed
-                code = main(words)
-                sys.stdout.flush()
-                sys.stderr.flush()
-            finally:
-                os._exit(code)
-        children.append(child)
-    os.close(go)
-    os.close(ready)
-    codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-    return [
-        Ended(code, *((said / f"{n}.{stream}").read_text() for stream in (1, 2)))
-        for n, code in enumerate(codes)
-    ]
+    context = multiprocessing.get_context("fork")
+    together = context.Barrier(2)
+    said = [folder.with_name(f"{folder.name} said by {n}") for n in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads here idle, and have no locks
+        children = [context.Process(target=_say, args=(words, path, together), daemon=True) for path in said]
+        for child in children:
+            child.start()
+    for child in children:
+        child.join(120)
+        child.kill()
+        child.join()
+    texts = [[Path(f"{path}.{stream}").read_text() for stream in ("out", "err")] for path in said]
+    return [Ended(int(child.exitcode), *text) for child, text in zip(children, texts, strict=True)]
+
+
+def _say(words: list[str], path: Path, together: Any) -> None:
+    """Run the command in a fork, and write what it prints to files."""
+    for stream, name in enumerate(("out", "err"), 1):
+        os.dup2(os.open(f"{path}.{name}", os.O_WRONLY | os.O_CREAT), stream)
+    sys.stdout, sys.stderr = (open(stream, "w", closefd=False) for stream in (1, 2))  # noqa: SIM115
+    together.wait(60)
+    code = main(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
