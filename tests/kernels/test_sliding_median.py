@@ -70,7 +70,8 @@ def test_numba_is_scipys_median_filter_to_the_bit(real, size, axis):
 @pytest.mark.slow
 @pytest.mark.parametrize("size", range(2, 202))
 def test_every_size_and_edge_on_long_and_short_axes_is_scipys_to_the_bit(size):
-    for shape in ((1, 300, 53), (1, 53, LANES + 17), (1, 41, 30)):  # SciPy errs from 8 times the length on
+    long = ((1, 300, 53), (1, 53, LANES + 17)) if size < 34 or size % 4 == 1 else ()
+    for shape in (*long, (1, 41, 30)):  # SciPy errs from 8 times the length on
         V = noise(shape, np.float32, size)
         for axis, mode in itertools.product((-1, -2), MODES if shape == (1, 41, 30) else ("reflect",)):
             assert_array_equal(
