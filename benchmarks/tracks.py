@@ -5,7 +5,9 @@ python -m benchmarks.tracks [overhead] [workers]
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -97,9 +99,34 @@ def _workers(folder: Path, seconds: float) -> None:
     with environment(dict.fromkeys(THREAD_VARIABLES, "1")):
         one = timed("one process of one thread", lambda: sets.run(manifest, folder / "one"))
         two = timed("two processes of one thread", lambda: sets.run(manifest, folder / "two", jobs=2))
+        alone, together = (at_once(manifest, folder / f"{n} at once", n) for n in (1, 2))
     both = timed("one process of two threads", lambda: sets.run(manifest, folder / "both"))
     print(f"  two processes are {one / two:.2f} x one of one thread, {both / two:.2f} x one of two threads")
+    print(
+        f"  without their start, and without a pool, two are {2 * alone / together:.2f} x one on this machine"
+    )
     print(f"  load {os.getloadavg()[0]:.2f} after")
+
+
+def at_once(manifest: Manifest, out: Path, n: int) -> float:
+    """Return the seconds that each of so many processes takes for all the tracks, when they do so at the same time."""
+    context = multiprocessing.get_context("spawn")
+    ready, took = context.Barrier(n), context.Queue()
+    works = [context.Process(target=_by_itself, args=(manifest, out / str(i), ready, took)) for i in range(n)]
+    for work in works:
+        work.start()
+    seconds = max(took.get() for _ in works)
+    for work in works:
+        work.join()
+    return seconds
+
+
+def _by_itself(manifest: Manifest, out: Path, ready: Any, took: Any) -> None:
+    sets.run(dataclasses.replace(manifest, units=manifest.units[:2]), out / "warm")
+    ready.wait()
+    begun = time.perf_counter()
+    sets.run(manifest, out / "all")
+    took.put(time.perf_counter() - begun)
 
 
 def main() -> None:
